@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# make              programs and libraries into build/
+# make check        every test; see README.md. SAN=address or SAN=thread: the native ones, sanitized
+# make check-kernels  the same, with the guest's part on each supported kernel
+# make check-mutants  each safeguard listed in selftests/mutants has a test that fails without it
+# make tests        only builds the test programs (make -C selftests run_tests runs them)
+# make demo         the whole way of a connection, with real clients
+# Variables: V=1 (show commands), CC=clang, SAN=address|thread, WERROR=yes
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+SAN ?=
+WERROR ?=
+
+BUILD ?= build
+O := $(BUILD)$(if $(SAN),/san-$(SAN))
+
+comma := ,
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	$(if $(WERROR),-Werror)
+SAN_FLAGS := $(if $(filter address,$(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined) \
+	$(if $(filter thread,$(SAN)),-fsanitize=thread)
+
+CFLAGS ?= -O2 -g
+KT_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SAN_FLAGS) -fPIC -fvisibility=hidden -pthread \
+	-fno-omit-frame-pointer -Iinclude -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2)
+KT_LDFLAGS = $(LDFLAGS) $(SAN_FLAGS) -pthread -Wl,--as-needed
+
+# ---- Sources, one list a room, sorted ---------------------------------------------------------
+
+obj = $(patsubst %.c,$(O)/%.o,$(1))
+
+SRC_error := src/error/error.c
+SRC_pool :=
+SRC_verify :=
+SRC_ktls :=
+SRC_tls :=
+SRC_engine :=
+SRC_trace :=
+SRC_control :=
+SRC_daemon :=
+SRC_cli_trace :=
+SRC_cli := $(SRC_cli_trace)
+
+LIB_ROOMS := error pool verify tls ktls
+LIB_SRC := $(foreach r,$(LIB_ROOMS),$(SRC_$(r)))
+LIB_LIBS := -lssl -lcrypto -lurcu-bp
+
+# ---- Tests, one list a room, sorted: selftests/<room>/<name>.c is one program ------------------
+
+TESTS_error := error/error
+TESTS_pool :=
+TESTS_ktls :=
+TESTS_tls :=
+TESTS_verify :=
+TESTS_trace :=
+TESTS_engine :=
+TESTS_control :=
+TESTS_daemon :=
+TESTS_cli :=
+
+TEST_ROOMS := error pool verify tls ktls engine trace control daemon cli
+TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
+
+# Shell tests below selftests/, run like the programs, natively and in the guest.
+TESTS_sh :=
+# Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
+TESTS_native_only :=
+TESTS_guest_only :=
+# What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
+# only, so that check stays short.
+TESTS_computing :=
+# The guest needs root; without it, tools/check says so.
+ROOT := $(filter 0,$(shell id -u))
+# Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
+TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test \
+	selftests/house/headers.test selftests/house/includes.test selftests/house/mutants.test
+# Those of a sanitized build.
+TESTS_san := selftests/harness/sanitized.test
+# Programs that shell tests run.
+TEST_HELPERS := harness/broken
+
+# What test programs share; linked where used.
+SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c
+
+# What one test needs beside libktrust.a and the test library: objects of rooms outside the library
+# (TEST_OBJ_<room>/<name> = $(call obj,src/...)) and libraries (TEST_LIBS_<room>/<name>).
+TLS_LAB = $(call obj,selftests/tls/keys.c selftests/tls/lab.c)
+$(foreach t,$(TESTS_tls),$(eval TEST_OBJ_$(t) = $$(TLS_LAB)))
+ENGINE_LAB = $(call obj,$(SRC_engine) selftests/engine/rig.c selftests/tls/keys.c selftests/tls/lab.c)
+$(foreach t,$(TESTS_engine),$(eval TEST_OBJ_$(t) = $$(ENGINE_LAB)))
+TEST_LIBS := -lssl -lcrypto -lurcu-bp -luring -lbpf -ljansson
+
+# Calls that these tests answer themselves, to show what each answer leads to.
+wrap = $(addprefix -Wl$(comma)--wrap=,$(1))
+TEST_LIBS_pool/faults := $(call wrap,malloc calloc realloc free mmap memfd_create fallocate fstat fcntl \
+	read pread EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate EVP_DigestFinal_ex)
+TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
+TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
+TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
+OBJ_trace_test = $(call obj,$(SRC_trace) selftests/trace/support.c)
+TEST_OBJ_trace/ends = $(call obj,$(SRC_trace))
+TEST_OBJ_trace/find = $(OBJ_trace_test)
+TEST_OBJ_trace/kernel = $(OBJ_trace_test)
+TEST_OBJ_trace/probes = $(OBJ_trace_test)
+TEST_OBJ_cli/trace = $(OBJ_trace_test) $(call obj,$(SRC_cli_trace))
+TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))
+TEST_OBJ_control/control = $(call obj,$(SRC_control))
+TEST_OBJ_control/message = $(call obj,$(SRC_control))
+TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c)
+
+# ---- What is built ----------------------------------------------------------------------------
+
+LIB_A := $(O)/libktrust.a
+LIB_SO := $(O)/libktrust.so
+PROGRAMS := 
+
+.PHONY: all
+all: $(LIB_A) $(LIB_SO) $(PROGRAMS)
+
+$(O)/ktrustd: $(call obj,$(SRC_daemon) $(SRC_control) $(SRC_engine)) $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -luring -ljansson
+
+$(O)/ktrust: $(call obj,$(SRC_cli) $(SRC_control) $(SRC_trace)) $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -ljansson -lbpf
+
+$(LIB_A): $(call obj,$(LIB_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(LIB_SO): $(call obj,$(LIB_SRC))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KT_LDFLAGS) -shared -Wl,-soname,libktrust.so.0 -o $@ $^ $(LIB_LIBS)
+
+# Rewritten when the compiler or its flags are others than last time.
+$(O)/flags: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(CC) $(KT_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(KT_CFLAGS)' >$@
+
+.PHONY: FORCE
+FORCE:
+
+$(O)/%.o: %.c Makefile $(O)/flags
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(KT_CFLAGS) -MMD -MP -c -o $@ $<
+
+# ---- BPF --------------------------------------------------------------------------------------
+
+# One object for all kernels (CO-RE), inside a header for src/trace. Its compiler is clang, whatever CC is.
+# The headers of this machine's C library come last: <linux/types.h> wants <asm/types.h> from there.
+BPF_ARCH := $(patsubst riscv64,riscv,$(patsubst ppc64le,powerpc,$(patsubst s390x,s390,$(patsubst \
+	aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m))))))
+BPF_CFLAGS = -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall $(if $(WERROR),-Werror) -Iinclude \
+	-idirafter /usr/include/$(shell gcc -print-multiarch 2>/dev/null || echo $$(uname -m)-linux-gnu)
+BPF_SKEL := $(O)/bpf/ktrust.skel.h
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
+$(call obj,$(SRC_trace)): private KT_CFLAGS += -I$(O)
+$(call obj,$(SRC_trace)): | $(BPF_SKEL)
+
+.SECONDARY: $(O)/bpf/ktrust.bpf.o
+-include $(O)/bpf/ktrust.bpf.d
+
+# ---- Tests ------------------------------------------------------------------------------------
+
+TESTLIB_A := $(O)/selftests/libtest.a
+TEST_BIN := $(addprefix $(O)/selftests/,$(TESTS) $(TEST_HELPERS))
+
+$(TESTLIB_A): $(call obj,$(SRC_testlib))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+.SECONDEXPANSION:
+$(TEST_BIN): $(O)/selftests/%: $(O)/selftests/%.o $$(TEST_OBJ_$$*) $(TESTLIB_A) $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(TEST_LIBS_$*) $(TEST_LIBS)
+
+$(addprefix $(O)/selftests/,$(TESTS_trace) cli/trace): | $(O)/selftests/trace/fire
+
+.PHONY: tests
+tests: $(TEST_BIN)
+
+# For selftests/Makefile
+.PHONY: list-tests
+list-tests:
+	@echo $(TESTS) $(TESTS_sh)
+
+# ---- Checks -----------------------------------------------------------------------------------
+
+export KT_BUILD := $(O)
+export KT_SAN := $(SAN)
+export KT_TESTS_NATIVE := $(addprefix $(O)/selftests/,$(filter-out $(TESTS_guest_only),$(TESTS))) \
+	$(addprefix selftests/,$(filter-out $(TESTS_guest_only),$(TESTS_sh))) $(if $(SAN),$(TESTS_san),$(TESTS_house))
+export KT_TESTS_GUEST = $(filter-out $(NOT_IN_GUEST),$(TESTS) $(TESTS_sh))
+NOT_IN_GUEST = $(TESTS_native_only) $(TESTS_computing)
+export CC CLANG
+
+KERNELS := 6.12
+check-kernels: KERNELS := 6.12 6.1 7.3
+check-kernels: NOT_IN_GUEST = $(TESTS_native_only)
+
+# Sanitized programs are slow, and what they say must fail a test.
+SAN_ENV_address := ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+SAN_ENV_thread := TSAN_OPTIONS=suppressions=$(CURDIR)/selftests/tsan.supp:second_deadlock_stack=1
+SAN_ENV := $(if $(SAN),KT_TEST_TIMEOUT_SCALE=4 $(SAN_ENV_$(SAN)))
+
+JOBS := $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+SUBMAKE = $(MAKE) --no-print-directory $(JOBS) WERROR=yes
+
+# Both compilers get to see everything; what runs is what gcc made.
+.PHONY: check check-kernels check-build check-headers check-includes check-mutants check-deps
+check check-kernels: check-build
+	$(Q)$(SAN_ENV) tools/check $(if $(SAN),,$(KERNELS))
+
+check-build: check-deps
+	+$(Q)$(SUBMAKE) all tests
+	$(if $(SAN),,+$(Q)$(SUBMAKE) CC=$(CLANG) BUILD=$(BUILD)/clang all tests)
+
+# Status 2: no apt here. Its list has been shown, and the packages may be there.
+check-deps:
+	$(Q)tools/deps build check $(if $(SAN),,$(if $(ROOT),guest)) || [ $$? -eq 2 ]
+
+.PHONY: demo
+demo:
+	$(Q)tools/deps build demo $(if $(ROOT),guest) || [ $$? -eq 2 ]
+	+$(Q)$(MAKE) --no-print-directory $(JOBS) all
+	$(Q)tools/demo
+
+check-headers: all
+	$(Q)prove selftests/house/headers.test
+
+check-includes:
+	$(Q)tools/check-includes
+
+check-mutants:
+	$(Q)tools/mutants
+
+# ---- Tools ------------------------------------------------------------------------------------
+
+# The test PKI on the command line, for the demo and for shell tests.
+$(O)/tools/pki: $(O)/tools/pki.o $(O)/selftests/lib/pki.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ -lcrypto
+
+# ---- Fuzzing: make fuzz-smoke takes half a minute, make fuzz FUZZ_MINUTES=… for each --------------
+
+FUZZERS :=
+FUZZ_MINUTES ?= 10
+FUZZ_SMOKE_SECONDS := 10
+FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_BIN := $(FUZZERS:%=$(BUILD)/fuzz/%)
+fuzz_obj = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(1))
+
+$(BUILD)/fuzz/%.o: %.c Makefile
+	$(call say,FUZZCC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+
+FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c
+FUZZ_SRC_tls := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_testlib) \
+	selftests/tls/keys.c selftests/tls/lab.c
+
+$(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/fuzz/selftests/fuzz/%.o $(call fuzz_obj,$(SRC_error) $(SRC_pool)) \
+		$$(call fuzz_obj,$$(FUZZ_SRC_$$*))
+	$(call say,FUZZLD,$@)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -lssl -lcrypto -lurcu-bp
+
+# New inputs are kept under build/; the committed seeds are read only.
+run_fuzzer = mkdir -p $(BUILD)/fuzz/corpus/$(1) && $(BUILD)/fuzz/$(1) -max_total_time=$(2) \
+	-timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+	-artifact_prefix=$(BUILD)/fuzz/$(1)- $(BUILD)/fuzz/corpus/$(1) selftests/fuzz/corpus/$(1)
+
+.PHONY: fuzz fuzz-smoke
+fuzz-smoke: $(FUZZ_BIN)
+	$(Q)$(foreach f,$(FUZZERS),$(call run_fuzzer,$(f),$(FUZZ_SMOKE_SECONDS)) &&) true
+
+fuzz: $(FUZZ_BIN)
+	$(Q)$(foreach f,$(FUZZERS),$(call run_fuzzer,$(f),$$(($(FUZZ_MINUTES) * 60))) &&) true
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+-include $(patsubst %.o,%.d,$(call obj,$(foreach r,$(LIB_ROOMS) engine trace control daemon cli,$(SRC_$(r)))))
+-include $(patsubst %.o,%.d,$(call obj,$(SRC_testlib) $(patsubst %,selftests/%.c,$(TESTS) $(TEST_HELPERS)) tools/pki.c selftests/trace/support.c))
+-include $(patsubst %.o,%.d,$(call fuzz_obj,$(SRC_error) $(SRC_pool) $(FUZZERS:%=selftests/fuzz/%.c)))
+-include $(patsubst %.o,%.d,$(call obj,$(SRC_testlib) $(TESTS:%=selftests/%.c) tools/pki.c))
+-include $(patsubst %.o,%.d,$(call obj,$(SRC_testlib) $(patsubst %,selftests/%.c,$(TESTS) $(TEST_HELPERS)) tools/pki.c))
