@@ -87,7 +87,8 @@ TESTS_computing :=
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
 TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test \
-	selftests/house/headers.test selftests/house/includes.test selftests/house/mutants.test
+	selftests/house/headers.test selftests/house/includes.test selftests/house/mutants.test \
+	$(if $(ROOT),tools/guest.test)
 # Those of a sanitized build.
 TESTS_san := selftests/harness/sanitized.test
 # Programs that shell tests run.
