@@ -95,7 +95,7 @@ TESTS_san := selftests/harness/sanitized.test
 TEST_HELPERS := harness/broken
 
 # What test programs share; linked where used.
-SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c
+SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c selftests/lib/pki.c
 
 # What one test needs beside libktrust.a and the test library: objects of rooms outside the library
 # (TEST_OBJ_<room>/<name> = $(call obj,src/...)) and libraries (TEST_LIBS_<room>/<name>).
@@ -203,7 +203,7 @@ $(TEST_BIN): $(O)/selftests/%: $(O)/selftests/%.o $$(TEST_OBJ_$$*) $(TESTLIB_A) 
 $(addprefix $(O)/selftests/,$(TESTS_trace) cli/trace): | $(O)/selftests/trace/fire
 
 .PHONY: tests
-tests: $(TEST_BIN)
+tests: $(TEST_BIN) $(O)/tools/pki
 
 # For selftests/Makefile
 .PHONY: list-tests

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Throwaway certificates for tests and the demo.
+ *
+ * A struct pki owns everything made through it; certificates are const views that live until
+ * pki_free. An option left zero means the ordinary thing, so that a test names only what its case
+ * is about:
+ *
+ *	struct pki *pki = pki_new();
+ *	const struct pki_cert *root = pki_make(pki, NULL, &(struct pki_options){
+ *		.cn = "Root", .ca = true});
+ *	const struct pki_cert *leaf = pki_make(pki, root, &(struct pki_options){
+ *		.cn = "client", .dns = {"client.test"}, .eku = "clientAuth"});
+ *
+ * Same name, other key: make two with one cn. Cross-signed: make the CA again under the other
+ * issuer with .key_of set to the first.
+ *
+ * Threads: a struct pki belongs to one thread. A failure inside OpenSSL or of memory prints its
+ * cause and aborts: a test cannot go on without its certificates. Not for keys worth protecting.
+ */
+#ifndef KTRUST_SELFTESTS_PKI_H
+#define KTRUST_SELFTESTS_PKI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <openssl/types.h>
+
+enum pki_key { PKI_P256, PKI_RSA2048, PKI_ED25519, PKI_RSA1024 };
+
+#define PKI_SAN_MAX 8 /* names of one type, the terminating NULL included */
+
+struct pki_cert;
+
+struct pki_options {
+	const char *cn;	 /* UTF-8; NULL: none, and without org the subject is empty */
+	const char *org; /* organizationName; NULL: none */
+	const char *dns[PKI_SAN_MAX];
+	const char *ip[PKI_SAN_MAX]; /* as text, v4 or v6 */
+	const char *uri[PKI_SAN_MAX];
+	const char *email[PKI_SAN_MAX];
+	enum pki_key key;
+	const struct pki_cert *key_of; /* use this certificate's key instead of a new one */
+	const char *digest; /* of the signature; NULL: SHA256. Ed25519 issuers have none */
+	int64_t not_before; /* seconds from pki_now(); 0: an hour ago */
+	int64_t not_after;  /* seconds from pki_now(); 0: in ten years */
+	bool ca;	    /* basicConstraints CA:TRUE, and signs as one */
+	bool has_pathlen;
+	int pathlen;
+	bool no_basic_constraints;
+	const char *key_usage;	/* OpenSSL's words; NULL: what ca calls for; "": no extension */
+	const char *eku;	/* OpenSSL's words; NULL: no extension; "": an empty one */
+	bool version1;		/* X.509 v1, hence no extensions at all */
+	bool version1_extended; /* says v1 and has extensions nevertheless */
+	bool unknown_critical;	/* add a critical extension nobody knows */
+	const char *name_constraints; /* OpenSSL's words: "permitted;DNS:example.test" */
+	const char *policy;	      /* OID, the one of certificatePolicies; NULL: no extension */
+	const char *policy_constraints; /* OpenSSL's words: "requireExplicitPolicy:0" */
+	bool no_akid;
+	bool no_skid;
+	uint64_t serial; /* 0: random */
+};
+
+struct pki_cert {
+	X509 *x509;
+	EVP_PKEY *key;		       /* NULL: of a chain that was loaded */
+	const struct pki_cert *issuer; /* NULL: self-signed, or unknown */
+	const uint8_t *der;
+	size_t der_len;
+	const char *pem;       /* the certificate */
+	const char *key_pem;   /* PKCS #8, unencrypted; NULL: no key */
+	const char *chain_pem; /* itself and its issuers in order, without the self-signed root */
+};
+
+struct pki;
+
+struct pki *pki_new(void);
+void pki_free(struct pki *pki); /* NULL is fine */
+
+/* The time all validity is counted from: read once in a process, seconds since the epoch. */
+int64_t pki_now(void);
+
+/* issuer NULL: self-signed. */
+const struct pki_cert *pki_make(struct pki *pki, const struct pki_cert *issuer,
+				const struct pki_options *options);
+
+/* Short for the two most common. */
+const struct pki_cert *pki_make_ca(struct pki *pki, const struct pki_cert *issuer, const char *cn);
+const struct pki_cert *pki_make_leaf(struct pki *pki, const struct pki_cert *issuer, const char *cn,
+				     const char *dns, const char *eku);
+
+/*
+ * Files prefix.pem, prefix.key (mode 0600) and prefix.chain.pem; pki_load reads the last two.
+ * Return 0 or -errno; -EBADMSG: not what pki_save writes.
+ */
+int pki_save(const struct pki_cert *cert, const char *prefix);
+int pki_load(struct pki *pki, const char *prefix, const struct pki_cert **ret_cert);
+
+#endif
