@@ -44,7 +44,10 @@ KT_LDFLAGS = $(LDFLAGS) $(SAN_FLAGS) -pthread -Wl,--as-needed
 obj = $(patsubst %.c,$(O)/%.o,$(1))
 
 SRC_error := src/error/error.c
-SRC_pool :=
+SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/der.c src/pool/describe.c \
+	src/pool/digest.c src/pool/image.c src/pool/memory.c src/pool/name.c src/pool/pem.c src/pool/pool.c \
+	src/pool/scan.c src/pool/set.c src/pool/slot.c src/pool/snapshot.c src/pool/source.c \
+	src/pool/transfer.c
 SRC_verify :=
 SRC_ktls :=
 SRC_tls :=
@@ -62,7 +65,8 @@ LIB_LIBS := -lssl -lcrypto -lurcu-bp
 # ---- Tests, one list a room, sorted: selftests/<room>/<name>.c is one program ------------------
 
 TESTS_error := error/error
-TESTS_pool :=
+TESTS_pool := pool/faults pool/file pool/image pool/name pool/pem pool/pool pool/scan pool/set \
+	pool/snapshot
 TESTS_ktls :=
 TESTS_tls :=
 TESTS_verify :=
@@ -269,7 +273,7 @@ $(O)/tools/pki: $(O)/tools/pki.o $(O)/selftests/lib/pki.o
 
 # ---- Fuzzing: make fuzz-smoke takes half a minute, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS :=
+FUZZERS := der image pem
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An anchor as people read it. */
+#include <ktrust/anchor.h>
+
+#include <openssl/asn1.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "scan.h"
+
+static void print_name(const uint8_t *name, size_t len, char *text, size_t size)
+{
+	X509_NAME *decoded = d2i_X509_NAME(NULL, &name, (long)len);
+	BIO *out = BIO_new(BIO_s_mem());
+	const char *made;
+	long made_len;
+
+	snprintf(text, size, "?");
+	/* RFC 2253 order and escapes, and everything beyond ASCII escaped. */
+	if (decoded && out && X509_NAME_print_ex(out, decoded, 0, XN_FLAG_RFC2253) > 0) {
+		made_len = BIO_get_mem_data(out, &made);
+		snprintf(text, size, "%.*s", (int)made_len, made);
+	}
+	BIO_free(out);
+	X509_NAME_free(decoded);
+	ERR_clear_error();
+}
+
+/* The scan checked the tag and no more: the date itself may be nonsense, which reads as 0. */
+static int64_t read_time(struct kt_der_view der)
+{
+	const uint8_t *at = der.data;
+	ASN1_TIME *decoded = d2i_ASN1_TIME(NULL, &at, (long)der.len);
+	int64_t seconds = 0;
+	struct tm tm;
+
+	if (decoded && ASN1_TIME_to_tm(decoded, &tm))
+		seconds = timegm(&tm);
+	ASN1_STRING_free(decoded);
+	ERR_clear_error();
+	return seconds;
+}
+
+void kt_anchor_describe(const struct kt_anchor *anchor, struct kt_anchor_text *ret_text)
+{
+	struct kt_scan scan;
+
+	memset(ret_text, 0, sizeof *ret_text);
+	print_name(anchor->subject, anchor->subject_len, ret_text->subject,
+		   sizeof ret_text->subject);
+	if (kt_scan_certificate(anchor->der, anchor->der_len, &scan))
+		return;
+	ret_text->not_before = read_time(scan.not_before);
+	ret_text->not_after = read_time(scan.not_after);
+}

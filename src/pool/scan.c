@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "scan.h"
+
+static const uint8_t oid_key_id[] = {0x55, 0x1d, 0x0e}; /* 2.5.29.14, RFC 5280 §4.2.1.2 */
+
+/* AlgorithmIdentifier: an OID and at most one parameter of any type (RFC 5280 §4.1.1.2). */
+static bool is_algorithm(struct kt_der_view content)
+{
+	struct kt_der_item oid, parameter;
+
+	if (!kt_der_expect(&content, KT_DER_OID, &oid) || !kt_der_is_oid(oid.content))
+		return false;
+	return content.len == 0 || (kt_der_read(&content, &parameter) && content.len == 0);
+}
+
+static bool read_algorithm(struct kt_der_view *in, struct kt_der_view *ret_tlv)
+{
+	struct kt_der_item item;
+
+	if (!kt_der_expect(in, KT_DER_SEQUENCE, &item) || !is_algorithm(item.content))
+		return false;
+	*ret_tlv = item.tlv;
+	return true;
+}
+
+/* AttributeTypeAndValue (RFC 5280 §4.1.2.4). */
+static bool is_attribute(struct kt_der_view content)
+{
+	struct kt_der_item type, value;
+
+	return kt_der_expect(&content, KT_DER_OID, &type) && kt_der_is_oid(type.content) &&
+	       kt_der_read(&content, &value) && content.len == 0;
+}
+
+static bool is_relative_name(struct kt_der_view content)
+{
+	struct kt_der_item attribute;
+
+	if (content.len == 0)
+		return false;
+	while (content.len > 0)
+		if (!kt_der_expect(&content, KT_DER_SEQUENCE, &attribute) ||
+		    !is_attribute(attribute.content))
+			return false;
+	return true;
+}
+
+static bool read_name(struct kt_der_view *in, struct kt_der_view *ret_tlv)
+{
+	struct kt_der_item name, relative;
+	struct kt_der_view rest;
+
+	if (!kt_der_expect(in, KT_DER_SEQUENCE, &name))
+		return false;
+	rest = name.content;
+	while (rest.len > 0)
+		if (!kt_der_expect(&rest, KT_DER_SET, &relative) ||
+		    !is_relative_name(relative.content))
+			return false;
+	*ret_tlv = name.tlv;
+	return true;
+}
+
+bool kt_scan_is_name(const uint8_t *der, size_t len)
+{
+	struct kt_der_view in = {der, len};
+	struct kt_der_view name;
+
+	return read_name(&in, &name) && in.len == 0;
+}
+
+/* UTCTime "YYMMDDHHMMSSZ", GeneralizedTime "YYYYMMDDHHMMSSZ" (RFC 5280 §4.1.2.5). */
+static bool read_time(struct kt_der_view *in, struct kt_der_view *ret_tlv)
+{
+	struct kt_der_item item;
+	size_t digits;
+
+	if (!kt_der_read(in, &item))
+		return false;
+	if (item.tag == KT_DER_UTC_TIME)
+		digits = 12;
+	else if (item.tag == KT_DER_GENERALIZED_TIME)
+		digits = 14;
+	else
+		return false;
+	if (item.content.len != digits + 1 || item.content.data[digits] != 'Z')
+		return false;
+	for (size_t i = 0; i < digits; i++)
+		if (item.content.data[i] < '0' || item.content.data[i] > '9')
+			return false;
+	*ret_tlv = item.tlv;
+	return true;
+}
+
+static bool read_validity(struct kt_der_view *in, struct kt_scan *scan)
+{
+	struct kt_der_item item;
+
+	return kt_der_expect(in, KT_DER_SEQUENCE, &item) &&
+	       read_time(&item.content, &scan->not_before) &&
+	       read_time(&item.content, &scan->not_after) && item.content.len == 0;
+}
+
+static bool read_spki(struct kt_der_view *in, struct kt_der_view *ret_tlv)
+{
+	struct kt_der_item item, key;
+	struct kt_der_view algorithm;
+
+	if (!kt_der_expect(in, KT_DER_SEQUENCE, &item) ||
+	    !read_algorithm(&item.content, &algorithm) ||
+	    !kt_der_expect(&item.content, KT_DER_BIT_STRING, &key) || item.content.len != 0)
+		return false;
+	*ret_tlv = item.tlv;
+	return kt_der_is_bit_string(key.content);
+}
+
+/* [0] EXPLICIT INTEGER; v1 is the default and so is not written (X.690 §11.5). */
+static bool read_version(struct kt_der_view *in, unsigned int *ret_version)
+{
+	struct kt_der_item outer, number;
+
+	if (!kt_der_next_is(in, KT_DER_CONTEXT_CONS(0))) {
+		*ret_version = 1;
+		return true;
+	}
+	if (!kt_der_read(in, &outer) || !kt_der_expect(&outer.content, KT_DER_INTEGER, &number) ||
+	    outer.content.len != 0 || number.content.len != 1)
+		return false;
+	*ret_version = number.content.data[0] + 1u;
+	return *ret_version == 2 || *ret_version == 3;
+}
+
+static bool read_serial(struct kt_der_view *in, struct kt_der_view *ret_content)
+{
+	struct kt_der_item item;
+
+	/* Zero and negative numbers exist among trusted roots: only the form is checked. */
+	if (!kt_der_expect(in, KT_DER_INTEGER, &item) || !kt_der_is_integer(item.content))
+		return false;
+	*ret_content = item.content;
+	return true;
+}
+
+/* issuerUniqueID [1] and subjectUniqueID [2], v2 and v3 only (RFC 5280 §4.1.2.8). */
+static bool skip_unique_ids(struct kt_der_view *in, unsigned int version)
+{
+	struct kt_der_item item;
+
+	for (unsigned int number = 1; number <= 2; number++) {
+		if (!kt_der_next_is(in, KT_DER_CONTEXT(number)))
+			continue;
+		if (version < 2 || !kt_der_read(in, &item) || !kt_der_is_bit_string(item.content))
+			return false;
+	}
+	return true;
+}
+
+static const char *read_key_id(struct kt_der_view value, struct kt_scan *scan)
+{
+	struct kt_der_item id;
+
+	if (scan->key_id.data)
+		return "the subjectKeyIdentifier extension is there twice";
+	if (!kt_der_expect(&value, KT_DER_OCTET_STRING, &id) || value.len != 0 ||
+	    id.content.len == 0)
+		return "the subjectKeyIdentifier extension is malformed";
+	scan->key_id = id.content;
+	return NULL;
+}
+
+static const char *read_extension(struct kt_der_view *in, struct kt_scan *scan)
+{
+	static const struct kt_der_view wanted = {oid_key_id, sizeof oid_key_id};
+	struct kt_der_item item, oid, critical, value;
+
+	if (!kt_der_expect(in, KT_DER_SEQUENCE, &item) ||
+	    !kt_der_expect(&item.content, KT_DER_OID, &oid) || !kt_der_is_oid(oid.content))
+		return "an extension is malformed";
+	/* critical DEFAULT FALSE: if written, then as TRUE, 0xff (X.690 §11.1, §11.5). */
+	if (kt_der_next_is(&item.content, KT_DER_BOOLEAN) &&
+	    (!kt_der_read(&item.content, &critical) || critical.content.len != 1 ||
+	     critical.content.data[0] != 0xff))
+		return "an extension's critical flag is malformed";
+	if (!kt_der_expect(&item.content, KT_DER_OCTET_STRING, &value) || item.content.len != 0)
+		return "an extension is malformed";
+	return kt_der_equal(oid.content, wanted) ? read_key_id(value.content, scan) : NULL;
+}
+
+static const char *read_extensions(struct kt_der_view *in, struct kt_scan *scan)
+{
+	struct kt_der_item outer, list;
+	const char *why;
+
+	if (!kt_der_next_is(in, KT_DER_CONTEXT_CONS(3)))
+		return NULL;
+	if (scan->version != 3)
+		return "there are extensions, but the version is not 3";
+	if (!kt_der_read(in, &outer) || !kt_der_expect(&outer.content, KT_DER_SEQUENCE, &list) ||
+	    outer.content.len != 0 || list.content.len == 0)
+		return "the list of extensions is malformed";
+	while (list.content.len > 0) {
+		why = read_extension(&list.content, scan);
+		if (why)
+			return why;
+	}
+	return NULL;
+}
+
+static const char *read_tbs(struct kt_der_view in, struct kt_scan *scan,
+			    struct kt_der_view *ret_algorithm)
+{
+	const char *why;
+
+	if (!read_version(&in, &scan->version))
+		return "the version is malformed";
+	if (!read_serial(&in, &scan->serial))
+		return "the serial number is missing or malformed";
+	if (!read_algorithm(&in, ret_algorithm))
+		return "the inner signature algorithm is missing or malformed";
+	if (!read_name(&in, &scan->issuer))
+		return "the issuer is missing or malformed";
+	if (!read_validity(&in, scan))
+		return "the validity is missing or malformed";
+	if (!read_name(&in, &scan->subject))
+		return "the subject is missing or malformed";
+	if (!read_spki(&in, &scan->spki))
+		return "the public key is missing or malformed";
+	if (!skip_unique_ids(&in, scan->version))
+		return "a unique identifier is malformed or out of place";
+	why = read_extensions(&in, scan);
+	if (why)
+		return why;
+	return in.len == 0 ? NULL : "there is something behind the last field";
+}
+
+const char *kt_scan_certificate(const uint8_t *der, size_t len, struct kt_scan *ret_scan)
+{
+	struct kt_der_view in = {der, len};
+	struct kt_der_item certificate, tbs, signature;
+	struct kt_der_view inner, outer;
+	struct kt_scan scan = {0};
+	const char *why;
+
+	if (!kt_der_expect(&in, KT_DER_SEQUENCE, &certificate))
+		return "it is not a DER sequence of its full length";
+	if (in.len != 0)
+		return "there are bytes behind the certificate";
+	if (!kt_der_expect(&certificate.content, KT_DER_SEQUENCE, &tbs))
+		return "the part that is signed is missing or malformed";
+	why = read_tbs(tbs.content, &scan, &inner);
+	if (why)
+		return why;
+	if (!read_algorithm(&certificate.content, &outer))
+		return "the signature algorithm is missing or malformed";
+	if (!kt_der_equal(inner, outer))
+		return "the two signature algorithms differ";
+	if (!kt_der_expect(&certificate.content, KT_DER_BIT_STRING, &signature) ||
+	    !kt_der_is_bit_string(signature.content))
+		return "the signature is missing or malformed";
+	if (certificate.content.len != 0)
+		return "there is something behind the signature";
+	*ret_scan = scan;
+	return NULL;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Find the fields of a certificate (RFC 5280 §4.1) in its DER without decoding any of them.
+ *
+ * The views of a scan point into the DER it was made from and live as long as that. A pure
+ * function of the bytes: any thread, no memory, no library.
+ *
+ * What it does not check: signatures, keys (an SPKI is an algorithm and a bit string), that dates
+ * are real dates, what extensions say but for the subject key identifier.
+ */
+#ifndef KT_POOL_SCAN_H
+#define KT_POOL_SCAN_H
+
+#include "der.h"
+
+struct kt_scan {
+	unsigned int version;	       /* 1 … 3 */
+	struct kt_der_view serial;     /* content of the INTEGER */
+	struct kt_der_view issuer;     /* DER Name */
+	struct kt_der_view not_before; /* DER Time, tag included */
+	struct kt_der_view not_after;
+	struct kt_der_view subject; /* DER Name */
+	struct kt_der_view spki;    /* DER SubjectPublicKeyInfo */
+	struct kt_der_view key_id;  /* content of subjectKeyIdentifier; data NULL: none */
+};
+
+/*
+ * Returns NULL and fills ret_scan, or says what is wrong in a few words ("the subject is missing
+ * or malformed"; static storage) and leaves ret_scan alone.
+ */
+const char *kt_scan_certificate(const uint8_t *der, size_t len, struct kt_scan *ret_scan);
+
+/* Is this one Name and nothing else: SEQUENCE OF SET OF SEQUENCE { OID, value }? */
+bool kt_scan_is_name(const uint8_t *der, size_t len);
+
+#endif

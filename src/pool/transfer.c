@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Snapshots between processes: out into a sealed memfd, in from a memfd or a file.
+ */
+#include <ktrust/pool.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image.h"
+#include "memory.h"
+
+/* More than any image within the limits of ktrust/pool.h: the rest of the header and index. */
+#define IMAGE_MAX ((uint64_t)KT_ANCHORS_MAX * (KT_CERTIFICATE_MAX + 256) + 4096)
+
+int kt_snapshot_to_memfd(const struct kt_snapshot *snapshot)
+{
+	struct kt_memory memory;
+	int ret = kt_memory_new(&memory, snapshot->image_len);
+
+	if (ret)
+		return ret;
+	memcpy(memory.bytes, snapshot, snapshot->image_len);
+	return kt_memory_seal(&memory);
+}
+
+static int read_exactly(int fd, uint8_t *to, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t got = pread(fd, to + done, len - done, (off_t)done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			return -EBADMSG;
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+/* What was checked must stay as it was; a file's owner can promise that for no file. */
+static int copy_and_map(int fd, size_t len, const void **ret_bytes)
+{
+	struct kt_memory memory;
+	int ret, sealed;
+
+	ret = kt_memory_new(&memory, len);
+	if (ret)
+		return ret;
+	ret = read_exactly(fd, memory.bytes, len);
+	if (ret) {
+		kt_memory_drop(&memory);
+		return ret;
+	}
+	sealed = kt_memory_seal(&memory);
+	if (sealed < 0)
+		return sealed;
+	ret = kt_memory_map(sealed, len, ret_bytes);
+	close(sealed);
+	return ret;
+}
+
+static int map_unchecked(int fd, const struct stat *st, const void **ret_bytes)
+{
+	size_t len = (size_t)st->st_size;
+
+	if (kt_memory_is_sealed(fd))
+		return kt_memory_map(fd, len, ret_bytes);
+	/* No name in any directory: a memfd, whose maker could have sealed it. */
+	if (st->st_nlink == 0)
+		return -EPERM;
+	return copy_and_map(fd, len, ret_bytes);
+}
+
+static int refuse_map(int err, struct kt_error *error)
+{
+	if (err == -EPERM)
+		return kt_error_set(error, EPERM, "snapshot", 0,
+				    "the memfd is not sealed against changes (F_SEAL_WRITE, "
+				    "F_SEAL_GROW, F_SEAL_SHRINK)");
+	if (err == -EBADMSG)
+		return kt_error_set(error, EBADMSG, "snapshot", 0,
+				    "the file became shorter while it was read");
+	return kt_error_set(error, -err, "snapshot", 0, "cannot be mapped: %s", strerror(-err));
+}
+
+int kt_snapshot_map(int fd, struct kt_snapshot **ret_snapshot, struct kt_error *error)
+{
+	const void *bytes;
+	struct stat st;
+	int ret;
+
+	if (fstat(fd, &st))
+		return kt_error_set(error, errno, "snapshot", 0, "fstat: %s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return kt_error_set(error, EINVAL, "snapshot", 0, "neither a file nor a memfd");
+	if ((uint64_t)st.st_size < sizeof(struct kt_snapshot) || (uint64_t)st.st_size > IMAGE_MAX)
+		return kt_error_set(error, EBADMSG, "snapshot", 0,
+				    "%llu bytes cannot be a snapshot (is it cut?)",
+				    (unsigned long long)st.st_size);
+	ret = map_unchecked(fd, &st, &bytes);
+	if (ret)
+		return refuse_map(ret, error);
+	ret = kt_image_check(bytes, (size_t)st.st_size, error);
+	if (ret) {
+		kt_memory_unmap(bytes, (size_t)st.st_size);
+		return ret;
+	}
+	*ret_snapshot = (struct kt_snapshot *)(uintptr_t)bytes;
+	return 0;
+}
