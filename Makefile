@@ -48,7 +48,9 @@ SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/der.c s
 	src/pool/digest.c src/pool/image.c src/pool/memory.c src/pool/name.c src/pool/pem.c src/pool/pool.c \
 	src/pool/scan.c src/pool/set.c src/pool/slot.c src/pool/snapshot.c src/pool/source.c \
 	src/pool/transfer.c
-SRC_verify :=
+SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c \
+	src/verify/library_error.c src/verify/names.c src/verify/path.c src/verify/rules.c \
+	src/verify/verdict.c src/verify/verify.c
 SRC_ktls :=
 SRC_tls :=
 SRC_engine :=
@@ -69,7 +71,7 @@ TESTS_pool := pool/faults pool/file pool/image pool/name pool/pem pool/pool pool
 	pool/snapshot
 TESTS_ktls :=
 TESTS_tls :=
-TESTS_verify :=
+TESTS_verify := verify/chain verify/memory verify/threads verify/verdict verify/verify
 TESTS_trace :=
 TESTS_engine :=
 TESTS_control :=
@@ -86,7 +88,7 @@ TESTS_native_only :=
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing :=
+TESTS_computing := verify/chain verify/memory verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
@@ -99,7 +101,8 @@ TESTS_san := selftests/harness/sanitized.test
 TEST_HELPERS := harness/broken
 
 # What test programs share; linked where used.
-SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c selftests/lib/pki.c
+SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c selftests/lib/pki.c \
+	selftests/verify/world.c
 
 # What one test needs beside libktrust.a and the test library: objects of rooms outside the library
 # (TEST_OBJ_<room>/<name> = $(call obj,src/...)) and libraries (TEST_LIBS_<room>/<name>).

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Allocations of OpenSSL fail one after the other: a verdict may become `internal`, never
+ * `accepted`; the verifier is as good as before, and nothing is lost to a leak checker.
+ */
+#include <ktrust/verify.h>
+
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+
+#include "../harness.h"
+#include "world.h"
+
+static long fail_at; /* the allocation to fail, counted down; 0: none */
+static bool from_then_on;
+static bool failed; /* did one? */
+
+static bool refuse_memory(void)
+{
+	if (!fail_at)
+		return false;
+	if (fail_at > 1) {
+		fail_at--;
+		return false;
+	}
+	fail_at = from_then_on ? 1 : 0;
+	failed = true;
+	return true;
+}
+
+static void *test_malloc(size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return refuse_memory() ? NULL : malloc(size);
+}
+
+static void *test_realloc(void *data, size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return refuse_memory() ? NULL : realloc(data, size);
+}
+
+static void test_free(void *data, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(data);
+}
+
+/* Before OpenSSL's first allocation, which fixes the functions. */
+static __attribute__((constructor)) void take_over_memory(void)
+{
+	if (!CRYPTO_set_mem_functions(test_malloc, test_realloc, test_free))
+		abort();
+}
+
+/* Of some thousand allocations each seventh: a prime, so that loops are met all over. */
+#define STRIDE 7
+
+FIXTURE(memory)
+{
+	struct world world;
+	struct kt_snapshot *snapshot;
+	struct kt_der der[2];
+	struct kt_chain chain;
+	struct kt_query query;
+};
+
+FIXTURE_VARIANT(memory)
+{
+	enum cert sent[2];
+	enum kt_verdict_code code;
+	bool from_then_on;
+	const char *name; /* asked for */
+	long stride;
+};
+
+FIXTURE_VARIANT_ADD(memory, one_failure_accepted){
+	{LEAF_INT_A, INT_A}, KT_ACCEPTED, false, "good.test", STRIDE};
+FIXTURE_VARIANT_ADD(memory, one_failure_refused){
+	{LEAF_B}, KT_UNKNOWN_ISSUER, false, "good.test", STRIDE};
+FIXTURE_VARIANT_ADD(memory, one_failure_expired){
+	{LEAF_OLD}, KT_EXPIRED, false, "good.test", STRIDE};
+FIXTURE_VARIANT_ADD(memory, all_failures_accepted){
+	{LEAF_INT_A, INT_A}, KT_ACCEPTED, true, "good.test", STRIDE};
+FIXTURE_VARIANT_ADD(memory, all_failures_refused){
+	{LEAF_B}, KT_UNKNOWN_ISSUER, true, "good.test", STRIDE};
+/* Our own rule alone refuses this leaf: at each allocation, so that all of the rule's are met. */
+FIXTURE_VARIANT_ADD(memory, one_failure_excluded){
+	{LEAF_OF_INT_EXCLUDE_WILD, INT_EXCLUDE}, KT_NAME_CONSTRAINT, false, "x.good.test", 1};
+
+FIXTURE_SETUP(memory)
+{
+	static const enum cert anchors[] = {ROOT_A, NONE};
+
+	world_init(&self->world);
+	self->snapshot = world_snapshot(&self->world, anchors, 2, 1);
+	self->chain.certs = self->der;
+	self->chain.count = world_chain(&self->world, variant->sent, 2, self->der);
+	self->query = (struct kt_query){.role = KT_ROLE_SERVER,
+					.time = pki_now(),
+					.name_type = KT_NAME_DNS,
+					.name = variant->name};
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	kt_snapshot_free(self->snapshot);
+	world_free(&self->world);
+}
+
+TEST_F_TIMEOUT(memory, running_out_refuses, 300)
+{
+	struct kt_verdict verdict;
+	long internals = 0, misnamed = 0, at = 0;
+
+	from_then_on = variant->from_then_on;
+	do {
+		struct kt_verifier *verifier = kt_verifier_new();
+		enum kt_verdict_code code;
+
+		ASSERT_NE(NULL, verifier);
+		failed = false;
+		fail_at = at += variant->stride;
+		code = kt_verify(verifier, self->snapshot, &self->chain, &self->query, &verdict);
+		fail_at = 0;
+		EXPECT_TRUE(code != KT_ACCEPTED || variant->code == KT_ACCEPTED)
+		{
+			TH_LOG("allocation %ld", at);
+		}
+		/* OpenSSL sometimes keeps to itself that it was memory. Seldom. */
+		misnamed += code != KT_INTERNAL && code != variant->code;
+		EXPECT_EQ(0, ERR_peek_error());
+		internals += code == KT_INTERNAL;
+		/* The same verifier has not been harmed. */
+		EXPECT_EQ(variant->code, kt_verify(verifier, self->snapshot, &self->chain,
+						   &self->query, &verdict));
+		kt_verifier_free(verifier);
+	} while (failed && at < 10000);
+	EXPECT_LT(at, 10000);
+	EXPECT_GT(internals, 10);
+	EXPECT_LT(misnamed * 20, internals);
+	TH_LOG("%ld allocations failed: %ld internal, %ld misnamed", at / variant->stride - 1,
+	       internals, misnamed);
+}
+
+TEST(a_verifier_is_made_whole_or_not_at_all)
+{
+	struct kt_verifier *verifier;
+	long at = 0;
+
+	do {
+		failed = false;
+		fail_at = ++at;
+		verifier = kt_verifier_new();
+		fail_at = 0;
+		EXPECT_EQ(failed, verifier == NULL);
+		EXPECT_EQ(0, ERR_peek_error());
+		kt_verifier_free(verifier);
+	} while (failed && at < 1000);
+	EXPECT_GT(at, 3);
+}
+
+TEST_HARNESS_MAIN
