@@ -51,7 +51,8 @@ SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/der.c s
 SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c \
 	src/verify/library_error.c src/verify/names.c src/verify/path.c src/verify/rules.c \
 	src/verify/verdict.c src/verify/verify.c
-SRC_ktls :=
+SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
+	src/ktls/state.c src/ktls/ulp_info.c
 SRC_tls :=
 SRC_engine :=
 SRC_trace :=
@@ -69,7 +70,8 @@ LIB_LIBS := -lssl -lcrypto -lurcu-bp
 TESTS_error := error/error
 TESTS_pool := pool/faults pool/file pool/image pool/name pool/pem pool/pool pool/scan pool/set \
 	pool/snapshot
-TESTS_ktls :=
+TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
+	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls :=
 TESTS_verify := verify/chain verify/memory verify/threads verify/verdict verify/verify
 TESTS_trace :=
@@ -84,7 +86,7 @@ TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 # Shell tests below selftests/, run like the programs, natively and in the guest.
 TESTS_sh :=
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
-TESTS_native_only :=
+TESTS_native_only := ktls/absent
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
@@ -101,8 +103,8 @@ TESTS_san := selftests/harness/sanitized.test
 TEST_HELPERS := harness/broken
 
 # What test programs share; linked where used.
-SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c selftests/lib/pki.c \
-	selftests/verify/world.c
+SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c selftests/lib/ktls_support.c \
+	selftests/lib/pki.c selftests/verify/world.c
 
 # What one test needs beside libktrust.a and the test library: objects of rooms outside the library
 # (TEST_OBJ_<room>/<name> = $(call obj,src/...)) and libraries (TEST_LIBS_<room>/<name>).
