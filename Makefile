@@ -53,7 +53,8 @@ SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c
 	src/verify/verdict.c src/verify/verify.c
 SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
 	src/ktls/state.c src/ktls/ulp_info.c
-SRC_tls :=
+SRC_tls := src/tls/context.c src/tls/credentials.c src/tls/describe.c src/tls/export.c \
+	src/tls/failure.c src/tls/handshake.c src/tls/peer.c src/tls/records.c src/tls/userspace.c
 SRC_engine :=
 SRC_trace :=
 SRC_control :=
@@ -72,7 +73,8 @@ TESTS_pool := pool/faults pool/file pool/image pool/name pool/pem pool/pool pool
 	pool/snapshot
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
-TESTS_tls :=
+TESTS_tls := tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
+	tls/split
 TESTS_verify := verify/chain verify/memory verify/threads verify/verdict verify/verify
 TESTS_trace :=
 TESTS_engine :=
@@ -90,7 +92,7 @@ TESTS_native_only := ktls/absent
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing := verify/chain verify/memory verify/verify
+TESTS_computing := tls/export tls/memory tls/split verify/chain verify/memory verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
@@ -278,7 +280,7 @@ $(O)/tools/pki: $(O)/tools/pki.o $(O)/selftests/lib/pki.o
 
 # ---- Fuzzing: make fuzz-smoke takes half a minute, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := der image pem
+FUZZERS := der image pem tls
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \

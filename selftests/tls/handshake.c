@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How handshakes end: what is offered, each failure's name, resumption, floods. */
+#include "lab.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+FIXTURE(server)
+{
+	struct lab lab;
+	SSL_CTX *client_context;
+	struct client client;
+	struct link link;
+};
+
+FIXTURE_SETUP(server)
+{
+	lab_init(&self->lab, &(struct lab_options){0});
+	self->client_context = client_context(&(struct client_options){0});
+	client_init(&self->client, self->client_context);
+	link_init(&self->link, &self->client, self->lab.context);
+}
+
+FIXTURE_TEARDOWN(server)
+{
+	link_fini(&self->link);
+	client_fini(&self->client);
+	SSL_CTX_free(self->client_context);
+	lab_fini(&self->lab);
+}
+
+/* Feed bytes as they come in, as many at a time as are wanted, while the server goes on. */
+static int feed(struct kt_tls *tls, const void *data, size_t len)
+{
+	const uint8_t *at = data;
+	int status = KT_TLS_AGAIN;
+
+	while (len && status == KT_TLS_AGAIN) {
+		size_t want = kt_tls_want(tls), n = len < want ? len : want;
+
+		status = kt_tls_input(tls, at, n);
+		at += n;
+		len -= n;
+	}
+	return status;
+}
+
+static void expect_failure(struct kt_tls *tls, const char *name)
+{
+	char byte = 0;
+
+	EXPECT_STREQ(name, kt_tls_failure(tls));
+	/* it stays failed, and closed */
+	EXPECT_EQ(KT_TLS_FAILED, kt_tls_input(tls, &byte, 1));
+	EXPECT_EQ(KT_TLS_FAILED, kt_tls_input_eof(tls));
+	EXPECT_STREQ(name, kt_tls_failure(tls));
+	EXPECT_EQ(-EPROTO, kt_tls_read(tls, &byte, 1));
+	EXPECT_EQ(-EPROTO, kt_tls_write(tls, &byte, 1));
+}
+
+/* ---- Not TLS -------------------------------------------------------------------------------- */
+
+static void expect_bytes_fail(struct kt_tls_context *context, const void *data, size_t len,
+			      const char *name)
+{
+	struct kt_tls *tls;
+
+	ASSERT_EQ(0, kt_tls_new(context, &tls));
+	EXPECT_EQ(KT_TLS_FAILED, feed(tls, data, len));
+	expect_failure(tls, name);
+	kt_tls_free(tls);
+}
+
+TEST_F(server, names_plain_http)
+{
+	static const char *const requests[] = {
+		"GET / HTTP/1.1\r\n",
+		"HEAD / HTTP/1.0\r\n",
+		"POST /form HTTP/1.1\r\n",
+		"PUT /x HTTP/1.1\r\n",
+		"DELETE /x HTTP/1.1\r\n",
+		"OPTIONS * HTTP/1.1\r\n",
+		"PATCH /x HTTP/1.1\r\n",
+		"CONNECT host:443 HTTP/1.1\r\n",
+		"TRACE / HTTP/1.1\r\n",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"GET http://host/ HTTP/1.1\r\n",
+	};
+
+	for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
+		expect_bytes_fail(self->lab.context, requests[i], strlen(requests[i]),
+				  "plain_http");
+}
+
+TEST_F(server, names_what_is_not_tls)
+{
+	static const uint8_t ssl2_hello[] = {0x80, 0x2e, 1, 3, 3, 0, 0x15, 0, 0, 0, 0x10};
+
+	expect_bytes_fail(self->lab.context, "SSH-2.0-x\r\n", 11, "not_tls");
+	expect_bytes_fail(self->lab.context, "\0\0\0\0\0\0\0\0", 8, "not_tls");
+	expect_bytes_fail(self->lab.context, ssl2_hello, sizeof ssl2_hello, "not_tls");
+}
+
+TEST_F(server, names_a_breach_of_the_protocol)
+{
+	static const uint8_t data_first[] = {KT_RECORD_DATA, 3, 3, 0, 1, 'x'};
+	static const uint8_t too_long[] = {KT_RECORD_HANDSHAKE, 3, 1, 0xff, 0xff};
+	static const uint8_t no_hello[] = {KT_RECORD_HANDSHAKE, 3, 1, 0, 5, 20, 0, 0, 1, 0};
+
+	expect_bytes_fail(self->lab.context, data_first, sizeof data_first, "protocol_error");
+	expect_bytes_fail(self->lab.context, too_long, sizeof too_long, "protocol_error");
+	expect_bytes_fail(self->lab.context, no_hello, sizeof no_hello, "protocol_error");
+}
+
+TEST_F(server, offers_an_alert_after_a_failure)
+{
+	static const uint8_t no_hello[] = {KT_RECORD_HANDSHAKE, 3, 1, 0, 5, 20, 0, 0, 1, 0};
+	const uint8_t *out;
+
+	EXPECT_EQ(KT_TLS_FAILED, feed(self->link.tls, no_hello, sizeof no_hello));
+	ASSERT_EQ(7, kt_tls_output(self->link.tls, &out));
+	EXPECT_EQ(KT_RECORD_ALERT, out[0]);
+	EXPECT_EQ(SSL_AD_UNEXPECTED_MESSAGE, out[6]);
+	/* in pieces, as a socket takes them */
+	kt_tls_output_done(self->link.tls, 5);
+	ASSERT_EQ(2, kt_tls_output(self->link.tls, &out));
+	EXPECT_EQ(SSL_AD_UNEXPECTED_MESSAGE, out[1]);
+	kt_tls_output_done(self->link.tls, 2);
+	EXPECT_EQ(0, kt_tls_output(self->link.tls, &out));
+}
+
+/* ---- The peer goes -------------------------------------------------------------------------- */
+
+TEST_F(server, names_a_peer_that_closes_before_it_says_anything)
+{
+	EXPECT_EQ(KT_TLS_FAILED, kt_tls_input_eof(self->link.tls));
+	expect_failure(self->link.tls, "peer_closed");
+}
+
+TEST_F(server, names_a_peer_that_closes_in_its_hello)
+{
+	link_client_turn(&self->link);
+	ASSERT_EQ(KT_TLS_AGAIN, feed(self->link.tls, self->link.up.data, 100));
+	EXPECT_EQ(KT_TLS_FAILED, kt_tls_input_eof(self->link.tls));
+	expect_failure(self->link.tls, "peer_closed");
+}
+
+TEST_F(server, names_a_close_notify_before_the_handshake_is_done)
+{
+	static const uint8_t close_notify[] = {KT_RECORD_ALERT, 3, 3, 0, 2, 1, 0};
+
+	SSL_set_max_proto_version(self->client.ssl, TLS1_2_VERSION);
+	link_client_turn(&self->link);
+	link_server_turn(&self->link);
+	EXPECT_EQ(KT_TLS_FAILED, feed(self->link.tls, close_notify, sizeof close_notify));
+	expect_failure(self->link.tls, "peer_closed");
+}
+
+TEST_F(server, end_of_stream_after_the_handshake_is_no_failure)
+{
+	ASSERT_EQ(KT_TLS_DONE, link_handshake(&self->link));
+	EXPECT_EQ(KT_TLS_DONE, kt_tls_input_eof(self->link.tls));
+	EXPECT_NULL(kt_tls_failure(self->link.tls));
+}
+
+/* ---- No agreement --------------------------------------------------------------------------- */
+
+FIXTURE(disagreement)
+{
+	struct lab lab;
+};
+
+FIXTURE_VARIANT(disagreement)
+{
+	struct client_options client;
+	uint16_t server_min, server_max;
+	const char *failure;
+	int peer_alert; /* -1: none */
+	int alert_sent; /* seen by the client; -1: none */
+};
+
+#define WE_REFUSE(v, name, alert, ...)                                                             \
+	FIXTURE_VARIANT_ADD(disagreement, v)                                                       \
+	{                                                                                          \
+		.failure = name, .peer_alert = -1, .alert_sent = alert, __VA_ARGS__                \
+	}
+WE_REFUSE(client_too_old, "no_shared_version", SSL_AD_PROTOCOL_VERSION,
+	  .client = {.version = TLS1_1_VERSION, .weak = true});
+WE_REFUSE(client_below_minimum, "no_shared_version", SSL_AD_PROTOCOL_VERSION,
+	  .client = {.version = TLS1_2_VERSION}, .server_min = KT_TLS_1_3);
+WE_REFUSE(client_above_maximum, "no_shared_version", SSL_AD_PROTOCOL_VERSION,
+	  .client = {.version = TLS1_3_VERSION}, .server_max = KT_TLS_1_2);
+WE_REFUSE(cbc_only, "no_shared_cipher", SSL_AD_HANDSHAKE_FAILURE,
+	  .client = {.version = TLS1_2_VERSION, .ciphers = "ECDHE-ECDSA-AES128-SHA256"});
+WE_REFUSE(rsa_only, "no_shared_cipher", SSL_AD_HANDSHAKE_FAILURE,
+	  .client = {.version = TLS1_2_VERSION, .ciphers = "ECDHE-RSA-AES128-GCM-SHA256"});
+WE_REFUSE(ccm_only, "no_shared_cipher", SSL_AD_HANDSHAKE_FAILURE,
+	  .client = {.version = TLS1_3_VERSION, .suites = "TLS_AES_128_CCM_SHA256"});
+WE_REFUSE(other_groups, "no_shared_cipher", SSL_AD_HANDSHAKE_FAILURE,
+	  .client = {.version = TLS1_3_VERSION, .groups = "P-521"});
+
+#define THEY_REFUSE(v, alert, ...)                                                                 \
+	FIXTURE_VARIANT_ADD(disagreement, v)                                                       \
+	{                                                                                          \
+		.failure = "peer_alert", .peer_alert = alert, .alert_sent = -1, __VA_ARGS__        \
+	}
+THEY_REFUSE(tls13_client_distrusts_us, SSL_AD_UNKNOWN_CA,
+	    .client = {.version = TLS1_3_VERSION, .verify_server = true});
+THEY_REFUSE(tls12_client_distrusts_us, SSL_AD_UNKNOWN_CA,
+	    .client = {.version = TLS1_2_VERSION, .verify_server = true});
+
+FIXTURE_SETUP(disagreement)
+{
+	lab_init(&self->lab, &(struct lab_options){.min_version = variant->server_min,
+						   .max_version = variant->server_max});
+}
+
+FIXTURE_TEARDOWN(disagreement)
+{
+	lab_fini(&self->lab);
+}
+
+TEST_F(disagreement, is_named)
+{
+	SSL_CTX *context = client_context(&variant->client);
+	struct client client;
+	struct link link;
+
+	client_init(&client, context);
+	link_init(&link, &client, self->lab.context);
+	EXPECT_EQ(KT_TLS_FAILED, link_handshake(&link));
+	EXPECT_EQ(variant->peer_alert, kt_tls_peer_alert(link.tls));
+	EXPECT_EQ(variant->alert_sent, client.alert);
+	expect_failure(link.tls, variant->failure);
+	link_fini(&link);
+	client_fini(&client);
+	SSL_CTX_free(context);
+}
+
+/* ---- Altered on the way --------------------------------------------------------------------- */
+
+static void corrupt_last_byte(struct link *link, void *arg)
+{
+	(void)arg;
+	link->up.data[link->up.len - 1] ^= 1;
+}
+
+TEST_F(server, refuses_an_altered_finished)
+{
+	self->link.behind = corrupt_last_byte;
+	EXPECT_EQ(KT_TLS_FAILED, link_handshake(&self->link));
+	EXPECT_EQ(SSL_AD_BAD_RECORD_MAC, self->client.alert);
+	expect_failure(self->link.tls, "protocol_error");
+}
+
+/* In TLS 1.2 the certificate is plain: break the outermost tag of the leaf. */
+static void break_certificate(struct link *link, void *arg)
+{
+	const struct pki_cert *cert = arg;
+	uint8_t *at = memmem(link->up.data, link->up.len, cert->der, cert->der_len);
+
+	ASSERT_TRUE(at != NULL);
+	*at = 0x04;
+}
+
+TEST(certificate_that_does_not_parse_is_malformed)
+{
+	SSL_CTX *context;
+	struct client client;
+	struct link link;
+	struct lab lab;
+
+	lab_init(&lab, &(struct lab_options){.client_auth = KT_CLIENT_AUTH_REQUIRE});
+	context = client_context(
+		&(struct client_options){.version = TLS1_2_VERSION, .cert = lab.client});
+	client_init(&client, context);
+	link_init(&link, &client, lab.context);
+	link.behind = break_certificate;
+	link.behind_arg = (void *)lab.client;
+	EXPECT_EQ(KT_TLS_FAILED, link_handshake(&link));
+	EXPECT_NE(-1, client.alert);
+	expect_failure(link.tls, "malformed");
+	link_fini(&link);
+	client_fini(&client);
+	SSL_CTX_free(context);
+	lab_fini(&lab);
+}
+
+/* ---- Too much ------------------------------------------------------------------------------- */
+
+TEST_F(server, bounds_the_bytes_of_a_hello_in_crumbs)
+{
+	/* a hello of 128,000 bytes, each in a record of its own */
+	static const uint8_t start[] = {KT_RECORD_HANDSHAKE, 3, 1, 0, 4, 1, 1, 0xf4, 0};
+	static const uint8_t crumb[] = {KT_RECORD_HANDSHAKE, 3, 1, 0, 1, 0};
+	int status = feed(self->link.tls, start, sizeof start);
+	size_t fed = sizeof start;
+
+	while (status == KT_TLS_AGAIN && fed < (1 << 20)) {
+		status = feed(self->link.tls, crumb, sizeof crumb);
+		fed += sizeof crumb;
+	}
+	EXPECT_EQ(KT_TLS_FAILED, status);
+	EXPECT_LT(fed, (256 << 10) + 16);
+	EXPECT_GT(fed, (256 << 10) - 16);
+	expect_failure(self->link.tls, "too_much_data");
+}
+
+TEST_F(server, bounds_the_announced_size_of_a_hello)
+{
+	static const uint8_t huge[] = {KT_RECORD_HANDSHAKE, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff};
+
+	expect_bytes_fail(self->lab.context, huge, sizeof huge, "too_much_data");
+}
+
+TEST(list_of_certificates_is_bounded)
+{
+	SSL_CTX *context;
+	struct client client;
+	struct link link;
+	struct lab lab;
+
+	lab_init(&lab, &(struct lab_options){.client_auth = KT_CLIENT_AUTH_REQUIRE});
+	context = client_context(&(struct client_options){.cert = lab.client});
+	for (size_t bytes = 0; bytes < (70 << 10); bytes += lab.ca->der_len)
+		ASSERT_TRUE(SSL_CTX_add1_chain_cert(context, lab.ca->x509));
+	client_init(&client, context);
+	link_init(&link, &client, lab.context);
+	EXPECT_EQ(KT_TLS_FAILED, link_handshake(&link));
+	expect_failure(link.tls, "too_much_data");
+	link_fini(&link);
+	client_fini(&client);
+	SSL_CTX_free(context);
+	lab_fini(&lab);
+}
+
+/* ---- What is described ---------------------------------------------------------------------- */
+
+TEST_F(server, is_described)
+{
+	struct kt_tls_info info;
+
+	kt_tls_describe(self->link.tls, &info);
+	EXPECT_EQ(0, info.version);
+	EXPECT_EQ(0, info.cipher_suite);
+	EXPECT_STREQ("", info.cipher_name);
+	EXPECT_STREQ("", info.sni);
+	SSL_set_ciphersuites(self->client.ssl, "TLS_AES_256_GCM_SHA384");
+	SSL_set_tlsext_host_name(self->client.ssl, "caf\xc3\xa9 .test");
+	ASSERT_EQ(KT_TLS_DONE, link_handshake(&self->link));
+	kt_tls_describe(self->link.tls, &info);
+	EXPECT_EQ(KT_TLS_1_3, info.version);
+	EXPECT_EQ(0x1302, info.cipher_suite);
+	EXPECT_STREQ("TLS_AES_256_GCM_SHA384", info.cipher_name);
+	EXPECT_STREQ("caf???.test", info.sni);
+	EXPECT_FALSE(info.verified);
+	EXPECT_STREQ("", info.peer);
+}
+
+TEST_F(server, sends_its_whole_chain)
+{
+	STACK_OF(X509) * chain;
+
+	ASSERT_EQ(KT_TLS_DONE, link_handshake(&self->link));
+	chain = SSL_get_peer_cert_chain(self->client.ssl);
+	ASSERT_EQ(2, sk_X509_num(chain));
+	EXPECT_EQ(0, X509_cmp(self->lab.server->x509, sk_X509_value(chain, 0)));
+	EXPECT_EQ(0, X509_cmp(self->lab.intermediate->x509, sk_X509_value(chain, 1)));
+}
+
+TEST_F(server, gives_out_no_ticket)
+{
+	char byte;
+
+	ASSERT_EQ(KT_TLS_DONE, link_handshake(&self->link));
+	EXPECT_EQ(-1, SSL_read(self->client.ssl, &byte, 1));
+	EXPECT_FALSE(SSL_SESSION_is_resumable(SSL_get0_session(self->client.ssl)));
+}
+
+/* ---- Resumption ----------------------------------------------------------------------------- */
+
+/* A session as another server of the same name and key would have given out. */
+struct foreign {
+	SSL_CTX *server;
+	SSL_SESSION *session;
+	SSL *ssl;
+};
+
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct foreign *foreign = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	SSL_SESSION_free(foreign->session);
+	foreign->session = session;
+	return 1;
+}
+
+static void get_foreign_session(struct foreign *foreign, const struct lab *lab, SSL_CTX *context)
+{
+	struct client client;
+	BIO *near, *far;
+	char byte;
+
+	memset(foreign, 0, sizeof *foreign);
+	SSL_CTX_set_app_data(context, foreign);
+	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT);
+	SSL_CTX_sess_set_new_cb(context, keep_session);
+	foreign->server = SSL_CTX_new(TLS_server_method());
+	SSL_CTX_use_certificate(foreign->server, lab->server->x509);
+	SSL_CTX_use_PrivateKey(foreign->server, lab->server->key);
+	SSL_CTX_set_max_early_data(foreign->server, 4096);
+	foreign->ssl = SSL_new(foreign->server);
+	SSL_set_accept_state(foreign->ssl);
+	BIO_new_bio_pair(&near, 0, &far, 0);
+	SSL_set_bio(foreign->ssl, near, near);
+	client_init(&client, context);
+	SSL_set_bio(client.ssl, far, far);
+	for (int i = 0; i < 4; i++) {
+		SSL_do_handshake(client.ssl);
+		SSL_do_handshake(foreign->ssl);
+	}
+	SSL_read(client.ssl, &byte, 1);
+	ASSERT_TRUE(foreign->session != NULL);
+	/* without an orderly end OpenSSL would not offer it again */
+	SSL_shutdown(client.ssl);
+	client_fini(&client);
+	ASSERT_TRUE(SSL_SESSION_is_resumable(foreign->session));
+}
+
+static void free_foreign(struct foreign *foreign)
+{
+	SSL_free(foreign->ssl);
+	SSL_CTX_free(foreign->server);
+	SSL_SESSION_free(foreign->session);
+}
+
+static void put_early_data_first(struct link *link)
+{
+	size_t written;
+
+	ASSERT_TRUE(SSL_write_early_data(link->client->ssl, "early", 5, &written));
+}
+
+static void expect_offered(const struct wire *up, const SSL_SESSION *session)
+{
+	const uint8_t *ticket;
+	size_t len;
+
+	SSL_SESSION_get0_ticket(session, &ticket, &len);
+	ASSERT_LT(0, len);
+	EXPECT_TRUE(memmem(up->data, up->len, ticket, len) != NULL);
+}
+
+static void expect_full_handshake(struct lab *lab, uint16_t version, bool early_data)
+{
+	SSL_CTX *context =
+		client_context(&(struct client_options){.version = version, .cert = lab->client});
+	struct foreign foreign;
+	struct client client;
+	struct link link;
+	struct kt_tls_info info;
+
+	get_foreign_session(&foreign, lab, context);
+	client_init(&client, context);
+	ASSERT_TRUE(SSL_set_session(client.ssl, foreign.session));
+	link_init(&link, &client, lab->context);
+	if (early_data)
+		put_early_data_first(&link);
+	ASSERT_EQ(KT_TLS_DONE, link_handshake(&link))
+	{
+		TH_LOG("%s", kt_tls_failure(link.tls));
+	}
+	expect_offered(&link.up, foreign.session);
+	EXPECT_FALSE(SSL_session_reused(client.ssl));
+	kt_tls_describe(link.tls, &info);
+	EXPECT_TRUE(info.verified);
+	EXPECT_EQ(link.up.len, link.up.read);
+	link_fini(&link);
+	client_fini(&client);
+	free_foreign(&foreign);
+	SSL_CTX_free(context);
+}
+
+FIXTURE(resumption)
+{
+	struct lab lab;
+};
+
+FIXTURE_SETUP(resumption)
+{
+	lab_init(&self->lab, &(struct lab_options){.client_auth = KT_CLIENT_AUTH_REQUIRE});
+}
+
+FIXTURE_TEARDOWN(resumption)
+{
+	lab_fini(&self->lab);
+}
+
+TEST_F(resumption, of_a_tls13_ticket_becomes_a_full_handshake)
+{
+	expect_full_handshake(&self->lab, KT_TLS_1_3, false);
+}
+
+TEST_F(resumption, of_a_tls12_ticket_becomes_a_full_handshake)
+{
+	expect_full_handshake(&self->lab, KT_TLS_1_2, false);
+}
+
+TEST_F(resumption, skips_early_data)
+{
+	expect_full_handshake(&self->lab, KT_TLS_1_3, true);
+}
+
+/* ---- Context -------------------------------------------------------------------------------- */
+
+static void expect_refused_options(struct kt_tls_context_options options, int err)
+{
+	struct kt_tls_context *context = NULL;
+	struct kt_error error = {0};
+
+	EXPECT_EQ(-err, kt_tls_context_new(&options, &context, &error));
+	EXPECT_NULL(context);
+	EXPECT_EQ(err, error.err);
+	EXPECT_STRNE("", error.text);
+}
+
+TEST_F(server, context_refuses_options_that_make_no_sense)
+{
+	struct kt_credentials *credentials = self->lab.credentials;
+
+	expect_refused_options((struct kt_tls_context_options){0}, EINVAL);
+	expect_refused_options(
+		(struct kt_tls_context_options){.credentials = credentials,
+						.client_auth = KT_CLIENT_AUTH_OPTIONAL},
+		EINVAL);
+	expect_refused_options(
+		(struct kt_tls_context_options){.credentials = credentials, .min_version = 0x0302},
+		EINVAL);
+	expect_refused_options(
+		(struct kt_tls_context_options){.credentials = credentials, .max_version = 0x0305},
+		EINVAL);
+	expect_refused_options((struct kt_tls_context_options){.credentials = credentials,
+							       .min_version = KT_TLS_1_3,
+							       .max_version = KT_TLS_1_2},
+			       EINVAL);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of this room share: the three objects behind <ktrust/tls.h>.
+ *
+ *   state of a connection
+ *
+ *      HANDSHAKE ──► OPEN ──► SPENT     (keys exported: only kt_tls_free is left)
+ *          │          │
+ *          └──► ENDED ◄─┘               (failure is set; the output may hold an alert)
+ *
+ * Threads: as in the public header. Secrets: secret[] of struct kt_tls; the whole struct is wiped
+ * when it is freed. OpenSSL's error queue is empty whenever a function of <ktrust/tls.h> returns.
+ */
+#ifndef KT_TLS_CONNECTION_H
+#define KT_TLS_CONNECTION_H
+
+#include <openssl/ssl.h>
+
+#include <ktrust/tls.h>
+
+#include "records.h"
+
+/* Bytes a peer may send before its Finished: the largest hello, its chain, and some air. */
+#define KT_TLS_HANDSHAKE_MAX (256U << 10)
+/* Bytes of one Certificate message; parsing it is what costs most before anything is proven. */
+#define KT_TLS_CHAIN_BYTES_MAX (64U << 10)
+/* Bytes that wait undecrypted in userspace records. */
+#define KT_TLS_QUEUE_MAX (KT_RECORD_HEADER_LEN + KT_RECORD_BODY_MAX)
+/* Records in a row without application data: KeyUpdates, warnings, requests to renegotiate. */
+#define KT_TLS_IDLE_RECORDS_MAX 64
+
+#define KT_TLS_SECRET_MAX     48 /* bytes: SHA-384 */
+#define KT_TLS_GCM_NONCE_LEN  8	 /* explicit nonce of TLS 1.2 (RFC 5288 §3) */
+#define KT_TLS_VERIFY_DATA_12 12 /* bytes of a Finished in TLS 1.2 (RFC 5246 §7.4.9) */
+
+struct kt_verifier;
+
+struct kt_credentials {
+	int references; /* atomic */
+	X509 *leaf;
+	EVP_PKEY *key;
+	STACK_OF(X509) * chain; /* above the leaf, as in the file */
+};
+
+struct kt_tls_context {
+	SSL_CTX *ssl_context;
+	struct kt_credentials *credentials;
+	struct kt_verifier *verifier; /* NULL with KT_CLIENT_AUTH_NONE */
+	struct kt_pool *pool;	      /* borrowed; likewise */
+	int64_t (*now)(void *now_arg);
+	void *now_arg;
+	enum kt_client_auth client_auth;
+	EVP_KDF *hkdf;
+	EVP_KDF *tls1_prf;
+};
+
+enum kt_tls_state { KT_TLS_HANDSHAKE, KT_TLS_OPEN, KT_TLS_ENDED, KT_TLS_SPENT };
+
+struct kt_tls {
+	struct kt_tls_context *context;
+	SSL *ssl; /* owns both BIOs */
+	BIO *in;
+	BIO *out;
+	enum kt_tls_state state;
+	const char *failure; /* static; set exactly in KT_TLS_ENDED */
+	int peer_alert;	     /* -1: none */
+	struct kt_tls_cursor cursor;
+	uint32_t bytes_in;     /* during the handshake */
+	uint32_t idle_records; /* read since the last application data */
+	bool records_used;     /* bytes went through the userspace records */
+	bool verified;
+	struct kt_verdict verdict; /* meaningful when verified */
+	char peer[128];
+
+	/* TLS 1.3: traffic secrets of the first generation */
+	uint8_t secret[2][KT_TLS_SECRET_MAX]; /* by enum kt_tls_side */
+	size_t secret_len[2];		      /* bytes; 0: not seen */
+	/* TLS 1.2 with GCM: that of our Finished */
+	uint8_t finished_nonce[KT_TLS_GCM_NONCE_LEN];
+};
+
+enum kt_tls_side { KT_TLS_CLIENT, KT_TLS_SERVER };
+
+/* What an exportable cipher suite is made of. */
+struct kt_tls_suite {
+	uint16_t id; /* IANA */
+	uint16_t version;
+	enum kt_cipher cipher;
+	const char *digest; /* of the key schedule */
+	uint8_t key_len;    /* bytes, as are the next */
+	uint8_t iv_len;	    /* that the key schedule yields */
+};
+
+/* ---- credentials.c -------------------------------------------------------------------------- */
+
+/* Put certificate, chain and key into an SSL_CTX; the objects are shared, not copied. */
+KT_WARN_UNUSED int kt_credentials_use(const struct kt_credentials *credentials, SSL_CTX *context);
+
+/* ---- handshake.c ---------------------------------------------------------------------------- */
+
+/* End the connection under a static name; the first failure stays. Returns KT_TLS_FAILED. */
+int kt_tls_fail(struct kt_tls *tls, const char *failure);
+
+/* End it for what OpenSSL's error queue says, which is emptied. Returns KT_TLS_FAILED. */
+int kt_tls_fail_ssl(struct kt_tls *tls, int ssl_error);
+
+/* ---- peer.c --------------------------------------------------------------------------------- */
+
+/* For SSL_CTX_set_cert_verify_callback. */
+int kt_tls_verify_peer(X509_STORE_CTX *store, void *arg);
+
+/* Take the verdict, in one read section of the pool. leaf NULL: one is required, none came. */
+void kt_tls_judge(struct kt_tls *tls, X509 *leaf, STACK_OF(X509) * untrusted);
+
+/* ---- failure.c ------------------------------------------------------------------------------ */
+
+/* The name for what is in OpenSSL's error queue; ret_alert is set when the peer sent an alert. */
+const char *kt_tls_failure_name(const struct kt_tls *tls, int *ret_alert);
+
+/* ---- export.c ------------------------------------------------------------------------------- */
+
+/* For SSL_CTX_set_keylog_callback: keeps the traffic secrets of TLS 1.3. */
+void kt_tls_keep_secret(const SSL *ssl, const char *line);
+
+/*
+ * Called when the handshake is complete, before any output of this step is taken: keeps what an
+ * export needs and only this moment has. False: OpenSSL did not do what the export relies on.
+ */
+bool kt_tls_export_prepare(struct kt_tls *tls);
+
+/* Of the agreed cipher; NULL when there is none that can be exported. */
+const struct kt_tls_suite *kt_tls_current_suite(const struct kt_tls *tls);
+
+/* ---- userspace.c ---------------------------------------------------------------------------- */
+
+/* For SSL_set_msg_callback: counts records. */
+void kt_tls_count_record(int written, int version, int content_type, const void *data, size_t len,
+			 SSL *ssl, void *arg);
+
+#endif

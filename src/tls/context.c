@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <time.h>
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/kdf.h>
+
+#include "connection.h"
+
+/* AEAD with forward secrecy only, and each of them in export.c's table. */
+#define SUITES_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+#define SUITES_1_2                                                                                 \
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                               \
+	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                               \
+	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+#define GROUPS "X25519:P-256:P-384"
+
+static int64_t wall_clock(void *arg)
+{
+	(void)arg;
+	return time(NULL);
+}
+
+static int check_options(const struct kt_tls_context_options *options, struct kt_error *error)
+{
+	uint16_t min = options->min_version ? options->min_version : KT_TLS_1_2;
+	uint16_t max = options->max_version ? options->max_version : KT_TLS_1_3;
+
+	if (!options->credentials)
+		return kt_error_set(error, EINVAL, "", 0, "a server needs credentials");
+	if (options->client_auth != KT_CLIENT_AUTH_NONE && !options->pool)
+		return kt_error_set(error, EINVAL, "", 0,
+				    "verifying clients needs a pool (name one, or ask for none)");
+	if (min < KT_TLS_1_2 || max > KT_TLS_1_3 || min > max)
+		return kt_error_set(error, EINVAL, "", 0,
+				    "TLS versions from 1.2 to 1.3 are offered, in this order");
+	return 0;
+}
+
+/*
+ * Nothing is ever resumed: no tickets, no cache (DESIGN.md §4.4). With max_early_data left at 0 no
+ * early data is accepted; a client that sends some on a foreign ticket is skipped over, as RFC 8446
+ * §4.2.10 demands.
+ */
+static void forbid(SSL_CTX *ssl_context)
+{
+	SSL_CTX_set_options(ssl_context,
+			    SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+				    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_session_cache_mode(ssl_context, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_read_ahead(ssl_context, 0);
+	SSL_CTX_set_max_cert_list(ssl_context, KT_TLS_CHAIN_BYTES_MAX);
+	SSL_CTX_set_mode(ssl_context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+}
+
+static bool offer(SSL_CTX *ssl_context, const struct kt_tls_context_options *options)
+{
+	uint16_t min = options->min_version ? options->min_version : KT_TLS_1_2;
+	uint16_t max = options->max_version ? options->max_version : KT_TLS_1_3;
+
+	return SSL_CTX_set_min_proto_version(ssl_context, min) &&
+	       SSL_CTX_set_max_proto_version(ssl_context, max) &&
+	       SSL_CTX_set_ciphersuites(ssl_context, SUITES_1_3) &&
+	       SSL_CTX_set_cipher_list(ssl_context, SUITES_1_2) &&
+	       SSL_CTX_set1_groups_list(ssl_context, GROUPS) &&
+	       SSL_CTX_set_num_tickets(ssl_context, 0);
+}
+
+static void ask_for_certificate(struct kt_tls_context *context, enum kt_client_auth client_auth)
+{
+	int mode = SSL_VERIFY_NONE;
+
+	if (client_auth != KT_CLIENT_AUTH_NONE)
+		mode = SSL_VERIFY_PEER;
+	if (client_auth == KT_CLIENT_AUTH_REQUIRE)
+		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	SSL_CTX_set_verify(context->ssl_context, mode, NULL);
+	SSL_CTX_set_cert_verify_callback(context->ssl_context, kt_tls_verify_peer, NULL);
+}
+
+static bool make_parts(struct kt_tls_context *context, bool verifies)
+{
+	context->hkdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
+	context->tls1_prf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_PRF, NULL);
+	context->ssl_context = SSL_CTX_new(TLS_server_method());
+	if (verifies)
+		context->verifier = kt_verifier_new();
+	return context->hkdf && context->tls1_prf && context->ssl_context &&
+	       (context->verifier || !verifies);
+}
+
+static int set_up(struct kt_tls_context *context, const struct kt_tls_context_options *options,
+		  struct kt_error *error)
+{
+	if (!make_parts(context, options->client_auth != KT_CLIENT_AUTH_NONE))
+		return kt_error_set(error, ENOMEM, "", 0, "cannot make a TLS context");
+	forbid(context->ssl_context);
+	if (!offer(context->ssl_context, options))
+		return kt_error_set(error, EOPNOTSUPP, "", 0,
+				    "this OpenSSL lacks a cipher suite, group or version of ours");
+	if (kt_credentials_use(options->credentials, context->ssl_context))
+		return kt_error_set(error, EKEYREJECTED, "", 0, "TLS cannot use the credentials");
+	ask_for_certificate(context, options->client_auth);
+	SSL_CTX_set_keylog_callback(context->ssl_context, kt_tls_keep_secret);
+	return 0;
+}
+
+int kt_tls_context_new(const struct kt_tls_context_options *options,
+		       struct kt_tls_context **ret_context, struct kt_error *error)
+{
+	struct kt_tls_context *context;
+	int err;
+
+	err = check_options(options, error);
+	if (err)
+		return err;
+	ERR_clear_error();
+	context = OPENSSL_zalloc(sizeof *context);
+	if (!context)
+		return kt_error_set(error, ENOMEM, "", 0, "out of memory");
+	context->credentials = kt_credentials_get(options->credentials);
+	context->pool = options->pool;
+	context->now = options->now ? options->now : wall_clock;
+	context->now_arg = options->now_arg;
+	context->client_auth = options->client_auth;
+	err = set_up(context, options, error);
+	ERR_clear_error();
+	if (err)
+		kt_tls_context_free(context);
+	else
+		*ret_context = context;
+	return err;
+}
+
+void kt_tls_context_free(struct kt_tls_context *context)
+{
+	if (!context)
+		return;
+	SSL_CTX_free(context->ssl_context);
+	kt_verifier_free(context->verifier);
+	EVP_KDF_free(context->hkdf);
+	EVP_KDF_free(context->tls1_prf);
+	kt_credentials_put(context->credentials);
+	OPENSSL_free(context);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <limits.h>
+
+#include <openssl/err.h>
+
+#include "connection.h"
+
+static bool make_ssl(struct kt_tls *tls)
+{
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+
+	tls->ssl = SSL_new(tls->context->ssl_context);
+	if (!in || !out || !tls->ssl) {
+		BIO_free(in);
+		BIO_free(out);
+		return false;
+	}
+	BIO_set_mem_eof_return(in, -1);
+	BIO_set_mem_eof_return(out, -1);
+	SSL_set_bio(tls->ssl, in, out);
+	tls->in = in;
+	tls->out = out;
+	return SSL_set_app_data(tls->ssl, tls);
+}
+
+int kt_tls_new(struct kt_tls_context *context, struct kt_tls **ret_tls)
+{
+	struct kt_tls *tls;
+
+	ERR_clear_error();
+	tls = OPENSSL_zalloc(sizeof *tls);
+	if (!tls)
+		goto no_memory;
+	tls->context = context;
+	tls->peer_alert = -1;
+	if (!make_ssl(tls))
+		goto no_memory;
+	SSL_set_accept_state(tls->ssl);
+	*ret_tls = tls;
+	return 0;
+no_memory:
+	kt_tls_free(tls);
+	ERR_clear_error();
+	return -ENOMEM;
+}
+
+void kt_tls_free(struct kt_tls *tls)
+{
+	if (!tls)
+		return;
+	SSL_free(tls->ssl);
+	OPENSSL_clear_free(tls, sizeof *tls);
+}
+
+int kt_tls_fail(struct kt_tls *tls, const char *failure)
+{
+	if (tls->state != KT_TLS_ENDED)
+		tls->failure = failure;
+	tls->state = KT_TLS_ENDED;
+	ERR_clear_error();
+	return KT_TLS_FAILED;
+}
+
+int kt_tls_fail_ssl(struct kt_tls *tls, int ssl_error)
+{
+	const char *failure;
+
+	/* A close_notify instead of the next handshake message. */
+	if (ssl_error == SSL_ERROR_ZERO_RETURN)
+		return kt_tls_fail(tls, "peer_closed");
+	failure = kt_tls_failure_name(tls, &tls->peer_alert);
+	if (failure == kt_verdict_name(KT_NO_CERTIFICATE)) {
+		kt_tls_judge(tls, NULL, NULL);
+		failure = kt_verdict_name(tls->verdict.code);
+	}
+	return kt_tls_fail(tls, failure);
+}
+
+/* ---- Input ---------------------------------------------------------------------------------- */
+
+size_t kt_tls_want(const struct kt_tls *tls)
+{
+	if (tls->state == KT_TLS_HANDSHAKE)
+		return kt_tls_cursor_want(&tls->cursor);
+	return KT_TLS_QUEUE_MAX - BIO_pending(tls->in);
+}
+
+/*
+ * libssl was told to end the handshake without an accepted peer. Should it, or how we told it, ever
+ * fail to, the peer stays out nevertheless.
+ */
+static bool peer_is_accepted(const struct kt_tls *tls)
+{
+	enum kt_client_auth client_auth = tls->context->client_auth;
+
+	if (client_auth == KT_CLIENT_AUTH_NONE)
+		return true;
+	if (client_auth == KT_CLIENT_AUTH_OPTIONAL && !SSL_get0_peer_certificate(tls->ssl))
+		return true;
+	return tls->verified && tls->verdict.code == KT_ACCEPTED;
+}
+
+/*
+ * The handshake is complete. What came after the Finished in its own record, or was left unread,
+ * would be lost to whoever reads on with the exported keys; a peer that is in order sends no such
+ * thing (RFC 8446 §5.1: messages do not span a change of keys).
+ */
+static int complete(struct kt_tls *tls)
+{
+	if (SSL_has_pending(tls->ssl) || BIO_pending(tls->in) ||
+	    !kt_tls_cursor_at_boundary(&tls->cursor))
+		return kt_tls_fail(tls, "protocol_error");
+	if (!peer_is_accepted(tls) || !kt_tls_export_prepare(tls))
+		return kt_tls_fail(tls, "internal");
+	SSL_set_msg_callback(tls->ssl, kt_tls_count_record);
+	SSL_set_msg_callback_arg(tls->ssl, tls);
+	tls->state = KT_TLS_OPEN;
+	return KT_TLS_DONE;
+}
+
+static int drive(struct kt_tls *tls)
+{
+	int ret, ssl_error;
+
+	ERR_clear_error();
+	ret = SSL_do_handshake(tls->ssl);
+	ssl_error = SSL_get_error(tls->ssl, ret);
+	if (ret != 1 && ssl_error != SSL_ERROR_WANT_READ)
+		return kt_tls_fail_ssl(tls, ssl_error);
+	ERR_clear_error();
+	return ret == 1 ? complete(tls) : KT_TLS_AGAIN;
+}
+
+static int check_first_record(struct kt_tls *tls)
+{
+	switch (kt_tls_cursor_first_bytes(tls->cursor.header)) {
+	case KT_TLS_FIRST_HTTP:
+		return kt_tls_fail(tls, "plain_http");
+	case KT_TLS_FIRST_OTHER:
+		return kt_tls_fail(tls, "not_tls");
+	default:
+		return KT_TLS_AGAIN;
+	}
+}
+
+static int store(struct kt_tls *tls, const void *data, size_t len)
+{
+	if (BIO_write(tls->in, data, (int)len) == (int)len)
+		return 0;
+	kt_tls_fail(tls, "internal");
+	return -ENOMEM;
+}
+
+static int handshake_input(struct kt_tls *tls, const void *data, size_t len)
+{
+	enum kt_tls_cursor_event event;
+	int err;
+
+	if (!len)
+		return KT_TLS_AGAIN;
+	if (len > kt_tls_cursor_want(&tls->cursor))
+		return -EMSGSIZE;
+	tls->bytes_in += len;
+	if (tls->bytes_in > KT_TLS_HANDSHAKE_MAX)
+		return kt_tls_fail(tls, "too_much_data");
+	event = kt_tls_cursor_take(&tls->cursor, data, len);
+	if (event != KT_TLS_CURSOR_PARTIAL && tls->cursor.records == 1 && check_first_record(tls))
+		return KT_TLS_FAILED;
+	err = store(tls, data, len);
+	if (err)
+		return err;
+	/* In the middle of a record the library has nothing to say; a bad header it refuses. */
+	return event == KT_TLS_CURSOR_PARTIAL ? KT_TLS_AGAIN : drive(tls);
+}
+
+static int records_input(struct kt_tls *tls, const void *data, size_t len)
+{
+	int err;
+
+	if (len > kt_tls_want(tls))
+		return -EMSGSIZE;
+	if (!len)
+		return KT_TLS_DONE;
+	tls->records_used = true;
+	err = store(tls, data, len);
+	return err ? err : KT_TLS_DONE;
+}
+
+int kt_tls_input(struct kt_tls *tls, const void *data, size_t len)
+{
+	switch (tls->state) {
+	case KT_TLS_HANDSHAKE:
+		return handshake_input(tls, data, len);
+	case KT_TLS_OPEN:
+		return records_input(tls, data, len);
+	default:
+		return KT_TLS_FAILED;
+	}
+}
+
+int kt_tls_input_eof(struct kt_tls *tls)
+{
+	if (tls->state == KT_TLS_OPEN)
+		return KT_TLS_DONE;
+	return kt_tls_fail(tls, "peer_closed");
+}
+
+/* ---- Output --------------------------------------------------------------------------------- */
+
+size_t kt_tls_output(struct kt_tls *tls, const uint8_t **ret_data)
+{
+	char *data = NULL;
+	long len = BIO_get_mem_data(tls->out, &data);
+
+	*ret_data = (const uint8_t *)data;
+	return len > 0 ? (size_t)len : 0;
+}
+
+void kt_tls_output_done(struct kt_tls *tls, size_t len)
+{
+	char sink[4096];
+
+	/* A memory BIO drops bytes only by reading them. */
+	while (len) {
+		int n = BIO_read(tls->out, sink, len < sizeof sink ? (int)len : (int)sizeof sink);
+
+		if (n <= 0)
+			return;
+		len -= n;
+	}
+}
+
+/* ---- What came of it ------------------------------------------------------------------------ */
+
+const char *kt_tls_failure(const struct kt_tls *tls)
+{
+	return tls->failure;
+}
+
+int kt_tls_peer_alert(const struct kt_tls *tls)
+{
+	return tls->peer_alert;
+}
