@@ -55,7 +55,10 @@ SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/
 	src/ktls/state.c src/ktls/ulp_info.c
 SRC_tls := src/tls/context.c src/tls/credentials.c src/tls/describe.c src/tls/export.c \
 	src/tls/failure.c src/tls/handshake.c src/tls/peer.c src/tls/records.c src/tls/userspace.c
-SRC_engine :=
+SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/engine/conn.c \
+	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
+	src/engine/handshake.c src/engine/listen.c src/engine/relay.c src/engine/ring.c src/engine/stats.c \
+	src/engine/worker.c
 SRC_trace :=
 SRC_control :=
 SRC_daemon :=
@@ -77,7 +80,8 @@ TESTS_tls := tls/credentials tls/export tls/handshake tls/injected tls/memory tl
 	tls/split
 TESTS_verify := verify/chain verify/memory verify/threads verify/verdict verify/verify
 TESTS_trace :=
-TESTS_engine :=
+TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/relay \
+	engine/soak engine/split engine/tight
 TESTS_control :=
 TESTS_daemon :=
 TESTS_cli :=

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Starting, being refused a start, being full, running out, and stopping. */
+#include "rig.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+FIXTURE(limits)
+{
+	struct rig rig;
+	SSL_CTX *context;
+};
+
+FIXTURE_SETUP(limits)
+{
+}
+
+FIXTURE_TEARDOWN(limits)
+{
+	SSL_CTX_free(self->context);
+	rig_fini(&self->rig);
+}
+
+static void start(FIXTURE_DATA(limits) * self, struct rig_options options)
+{
+	options.client_auth = KT_CLIENT_AUTH_REQUIRE;
+	rig_init(&self->rig, &options);
+	self->context = client_context(&(struct client_options){.cert = self->rig.lab.client});
+}
+
+static void enter(FIXTURE_DATA(limits) * self, struct peer *peer)
+{
+	peer_connect(peer, &self->rig, self->context);
+	ASSERT_EQ(1, peer_handshake(peer));
+}
+
+/* ---- Start ----------------------------------------------------------------------------------- */
+
+TEST_F(limits, port_of_another_engine_is_in_use)
+{
+	struct kt_engine *other = NULL;
+
+	start(self, (struct rig_options){.workers = 2});
+	EXPECT_EQ(-EADDRINUSE,
+		  rig_make_engine(&self->rig,
+				  &(struct rig_options){.client_auth = KT_CLIENT_AUTH_REQUIRE,
+							.address = &self->rig.address},
+				  &other));
+	EXPECT_NULL(other);
+}
+
+TEST_F(limits, port_of_an_engine_that_is_not_started_is_in_use)
+{
+	struct kt_engine *other = NULL;
+
+	start(self, (struct rig_options){.no_start = true});
+	EXPECT_EQ(-EADDRINUSE,
+		  rig_make_engine(&self->rig,
+				  &(struct rig_options){.client_auth = KT_CLIENT_AUTH_REQUIRE,
+							.address = &self->rig.address},
+				  &other));
+}
+
+TEST_F(limits, port_of_a_plain_listener_is_in_use)
+{
+	struct kt_engine *other = NULL;
+
+	start(self, (struct rig_options){0});
+	EXPECT_EQ(-EADDRINUSE,
+		  rig_make_engine(&self->rig,
+				  &(struct rig_options){.client_auth = KT_CLIENT_AUTH_REQUIRE,
+							.address = &self->rig.backend_address},
+				  &other));
+}
+
+/* Two that start at the same moment: one gets the port. */
+struct race {
+	struct rig *rig;
+	struct kt_address address;
+	pthread_barrier_t *barrier;
+	struct kt_engine *engine;
+	int err;
+};
+
+static void *race(void *arg)
+{
+	struct race *racer = arg;
+
+	pthread_barrier_wait(racer->barrier);
+	racer->err = rig_make_engine(racer->rig,
+				     &(struct rig_options){.client_auth = KT_CLIENT_AUTH_REQUIRE,
+							   .ktls = KT_KTLS_OFF,
+							   .workers = 2,
+							   .address = &racer->address},
+				     &racer->engine);
+	return NULL;
+}
+
+TEST_F(limits, of_two_that_start_at_once_one_gets_the_port)
+{
+	pthread_barrier_t barrier;
+	struct race racers[2];
+	pthread_t threads[2];
+
+	start(self, (struct rig_options){.ktls = KT_KTLS_OFF});
+	for (int turn = 0; turn < 20; turn++) {
+		struct kt_address address = self->rig.address;
+
+		/* a port that was free just now */
+		kt_engine_drain(self->rig.engine, 0);
+		kt_engine_free(self->rig.engine);
+		self->rig.engine = NULL;
+		pthread_barrier_init(&barrier, NULL, 2);
+		for (int i = 0; i < 2; i++) {
+			racers[i] = (struct race){
+				.rig = &self->rig, .address = address, .barrier = &barrier};
+			pthread_create(&threads[i], NULL, race, &racers[i]);
+		}
+		for (int i = 0; i < 2; i++)
+			pthread_join(threads[i], NULL);
+		pthread_barrier_destroy(&barrier);
+		ASSERT_EQ(1, (racers[0].err == 0) + (racers[1].err == 0));
+		EXPECT_EQ(-EADDRINUSE, racers[0].err + racers[1].err);
+		self->rig.engine = racers[0].err ? racers[1].engine : racers[0].engine;
+	}
+}
+
+TEST_F(limits, wrong_options_are_refused)
+{
+	struct kt_listener_options good, listener;
+	struct kt_engine_options options = {.listeners = &listener, .listener_count = 1};
+	struct kt_engine *engine = NULL;
+	struct kt_error error = {0};
+
+	start(self, (struct rig_options){.no_start = true});
+	good = (struct kt_listener_options){.name = "test",
+					    .backend = self->rig.backend_address,
+					    .credentials = self->rig.lab.credentials,
+					    .client_auth = KT_CLIENT_AUTH_REQUIRE,
+					    .pool = self->rig.lab.pool};
+	ASSERT_EQ(0, kt_address_parse("127.0.0.1:0", &good.listen, &error));
+#define EXPECT_REFUSED(err, ...)                                                                   \
+	do {                                                                                       \
+		listener = good;                                                                   \
+		__VA_ARGS__;                                                                       \
+		EXPECT_EQ(err, kt_engine_new(&options, &engine, &error));                          \
+		EXPECT_STRNE("", error.text);                                                      \
+		EXPECT_NULL(engine);                                                               \
+	} while (0)
+	EXPECT_REFUSED(-EINVAL, listener.name = NULL);
+	EXPECT_REFUSED(-EINVAL, listener.name = "");
+	EXPECT_REFUSED(-EINVAL, listener.name = "a name of more than thirty-one bytes");
+	EXPECT_REFUSED(-EINVAL, listener.credentials = NULL);
+	EXPECT_REFUSED(-EINVAL, listener.pool = NULL);
+	EXPECT_REFUSED(-EINVAL, listener.backend.len = 0);
+	EXPECT_REFUSED(-EAFNOSUPPORT, listener.listen.len = 0);
+	EXPECT_REFUSED(-EAFNOSUPPORT,
+		       ASSERT_EQ(0, kt_address_parse("unix:/tmp/x", &listener.listen, &error)));
+	EXPECT_REFUSED(-EADDRNOTAVAIL,
+		       ASSERT_EQ(0, kt_address_parse("192.0.2.1:0", &listener.listen, &error)));
+	EXPECT_REFUSED(-EINVAL, options.listener_count = 0);
+	EXPECT_EQ(-ERANGE, kt_engine_address(self->rig.engine, 1, &good.listen));
+}
+
+TEST_F(limits, required_ktls_is_there_or_refuses_the_start)
+{
+	struct kt_engine *engine = NULL;
+	const struct rig_options options = {.ktls = KT_KTLS_REQUIRE,
+					    .client_auth = KT_CLIENT_AUTH_REQUIRE};
+
+	start(self, (struct rig_options){.no_start = true});
+	if (!test_have_ktls()) {
+		EXPECT_EQ(-EOPNOTSUPP, rig_make_engine(&self->rig, &options, &engine));
+		EXPECT_NULL(engine);
+		EXPECT_FALSE(kt_engine_ktls(self->rig.engine)->attach);
+	} else {
+		EXPECT_EQ(0, rig_make_engine(&self->rig, &options, &engine));
+		EXPECT_TRUE(kt_engine_ktls(engine)->attach);
+		kt_engine_free(engine);
+	}
+}
+
+static void load_filter(struct sock_filter *code, unsigned short len)
+{
+	const struct sock_fprog program = {.len = len, .filter = code};
+
+	ASSERT_EQ(0, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	ASSERT_EQ(0, prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+}
+
+/* As a container's seccomp profile or kernel.io_uring_disabled do it. */
+static void forbid_io_uring(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	load_filter(code, sizeof code / sizeof code[0]);
+}
+
+/* Threads only: a leak checker clones itself at exit. */
+static void forbid_threads(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone3, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	load_filter(code, sizeof code / sizeof code[0]);
+}
+
+TEST_F(limits, forbidden_io_uring_is_told)
+{
+	struct kt_engine *engine = NULL;
+
+	start(self, (struct rig_options){0});
+	forbid_io_uring();
+	EXPECT_EQ(-EPERM,
+		  rig_make_engine(&self->rig,
+				  &(struct rig_options){.client_auth = KT_CLIENT_AUTH_REQUIRE},
+				  &engine));
+	EXPECT_NULL(engine);
+}
+
+TEST_F(limits, start_without_threads_is_told)
+{
+	struct kt_error error = {0};
+
+	start(self, (struct rig_options){.no_start = true, .workers = 2});
+	forbid_threads();
+	EXPECT_EQ(-EAGAIN, kt_engine_start(self->rig.engine, &error));
+	EXPECT_STRNE("", error.text);
+}
+
+TEST_F(limits, what_came_before_the_start_is_served_after_it)
+{
+	struct kt_error error = {0};
+	struct peer peer;
+
+	start(self, (struct rig_options){.no_start = true, .workers = 3});
+	peer_connect(&peer, &self->rig, self->context);
+	ASSERT_EQ(0, kt_engine_start(self->rig.engine, &error));
+	EXPECT_EQ(1, peer_handshake(&peer));
+	peer_fini(&peer);
+}
+
+/* ---- Full ------------------------------------------------------------------------------------ */
+
+TEST_F(limits, full_engine_takes_the_next_when_one_leaves)
+{
+	enum { MAX = 4, ALL = 24 };
+	struct peer peers[ALL];
+
+	/* one worker: they are taken in the order of their coming */
+	start(self, (struct rig_options){.connections_max = MAX, .workers = 1});
+	for (int i = 0; i < ALL; i++)
+		peer_connect(&peers[i], &self->rig, self->context);
+	for (int i = 0; i < MAX; i++)
+		ASSERT_EQ(1, peer_handshake(&peers[i]));
+	for (int i = 0; i < ALL; i++) {
+		struct kt_engine_stats stats = rig_stats(&self->rig);
+
+		EXPECT_EQ(i + MAX < ALL ? i + MAX : ALL, stats.accepted);
+		EXPECT_GE(MAX, stats.handshaking + stats.live);
+		abort_fd(peers[i].fd);
+		peers[i].fd = -1;
+		peer_fini(&peers[i]);
+		if (i + MAX < ALL)
+			ASSERT_EQ(1, peer_handshake(&peers[i + MAX]));
+	}
+}
+
+/* The place that is left at one worker is taken at another. */
+struct guest {
+	FIXTURE_DATA(limits) * self;
+	int rc;
+};
+
+static void *visit(void *arg)
+{
+	struct guest *guest = arg;
+	struct peer peer;
+
+	peer_connect(&peer, &guest->self->rig, guest->self->context);
+	guest->rc = peer_handshake(&peer);
+	peer_fini(&peer);
+	return NULL;
+}
+
+TEST_F(limits, workers_pass_places_to_each_other)
+{
+	enum { ALL = 48 };
+	struct guest guests[ALL];
+	pthread_t threads[ALL];
+
+	start(self, (struct rig_options){.connections_max = 2, .workers = 4});
+	for (int i = 0; i < ALL; i++) {
+		guests[i] = (struct guest){.self = self};
+		pthread_create(&threads[i], NULL, visit, &guests[i]);
+	}
+	for (int i = 0; i < ALL; i++) {
+		pthread_join(threads[i], NULL);
+		EXPECT_EQ(1, guests[i].rc);
+	}
+	EXPECT_EQ(ALL, rig_stats(&self->rig).accepted);
+}
+
+static uint64_t cpu_us(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+/* No descriptor is left when a client comes; when there is one again, it is served. */
+TEST_F(limits, lack_of_descriptors_passes)
+{
+	enum { LIMIT = 128 };
+	struct rlimit limit;
+	struct peer peer;
+	int filler[LIMIT], count = 0, backend;
+	uint64_t before;
+	uint8_t byte;
+
+	/* a pending accept goes by the limit of when it was begun */
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = LIMIT;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	start(self, (struct rig_options){0});
+	client_init(&peer.client, self->context);
+	peer.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ASSERT_LE(0, peer.fd);
+	while ((filler[count] = dup(peer.fd)) >= 0)
+		count++;
+	ASSERT_EQ(EMFILE, errno);
+	before = cpu_us();
+	ASSERT_EQ(0, connect(peer.fd, (struct sockaddr *)&self->rig.address.addr,
+			     self->rig.address.len));
+	/* several times of trying again */
+	poll(NULL, 0, 500);
+	EXPECT_GT(250000, cpu_us() - before);
+	EXPECT_EQ(0, rig_stats(&self->rig).accepted);
+	/* one for the client, none for its backend */
+	close(filler[--count]);
+	EXPECT_EQ(1, peer_handshake(&peer));
+	EXPECT_GT(0, peer_read(&peer, &byte, 1));
+	peer_fini(&peer);
+	rig_await_ends(&self->rig, "no_descriptors", 1);
+	while (count)
+		close(filler[--count]);
+	peer_connect(&peer, &self->rig, self->context);
+	EXPECT_EQ(1, peer_handshake(&peer));
+	backend = rig_accept(&self->rig);
+	EXPECT_LE(0, backend);
+	close(backend);
+	peer_fini(&peer);
+	rig_await_outcomes(&self->rig, "accepted", 2);
+}
+
+/* ---- Stop ------------------------------------------------------------------------------------ */
+
+struct drain {
+	struct kt_engine *engine;
+	unsigned int timeout_ms;
+	size_t cut;
+};
+
+static void *drain(void *arg)
+{
+	struct drain *order = arg;
+
+	order->cut = kt_engine_drain(order->engine, order->timeout_ms);
+	return NULL;
+}
+
+static bool refuses(const struct rig *rig)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool refused = connect(fd, (const struct sockaddr *)&rig->address.addr, rig->address.len);
+
+	close(fd);
+	return refused;
+}
+
+TEST_F(limits, drain_lets_connections_end)
+{
+	struct drain order = {.timeout_ms = WAIT_LIMIT_MS};
+	struct peer peer;
+	pthread_t thread;
+	char text[4];
+	int backend;
+
+	start(self, (struct rig_options){.workers = 2});
+	order.engine = self->rig.engine;
+	enter(self, &peer);
+	backend = rig_accept(&self->rig);
+	pthread_create(&thread, NULL, drain, &order);
+	WAIT_UNTIL(refuses(&self->rig));
+	peer_write(&peer, "last", 4);
+	recv_exactly(backend, text, 4);
+	EXPECT_EQ(0, memcmp("last", text, 4));
+	close(backend);
+	EXPECT_EQ(PEER_CLOSED, peer_read(&peer, text, 1));
+	peer_close_notify(&peer);
+	peer_fini(&peer);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, order.cut);
+	EXPECT_EQ(1, rig_ends(&self->rig, "closed"));
+}
+
+TEST_F(limits, drain_cuts_what_is_left_at_the_limit)
+{
+	struct peer peers[3], silent;
+	int backends[3];
+
+	start(self, (struct rig_options){.workers = 2});
+	for (int i = 0; i < 3; i++) {
+		enter(self, &peers[i]);
+		backends[i] = rig_accept(&self->rig);
+	}
+	peer_connect(&silent, &self->rig, self->context);
+	WAIT_UNTIL(rig_stats(&self->rig).accepted == 4);
+	EXPECT_EQ(4, kt_engine_drain(self->rig.engine, 50));
+	EXPECT_EQ(3, rig_ends(&self->rig, "drained"));
+	EXPECT_EQ(1, rig_outcomes(&self->rig, "drained"));
+	for (int i = 0; i < 3; i++) {
+		/* the backend must not take it for the whole */
+		EXPECT_EQ(-ECONNRESET, recv_end(backends[i]));
+		close(backends[i]);
+		peer_fini(&peers[i]);
+	}
+	peer_fini(&silent);
+}
+
+TEST_F(limits, drain_without_connections_is_immediate)
+{
+	start(self, (struct rig_options){.workers = 4});
+	EXPECT_EQ(0, kt_engine_drain(self->rig.engine, WAIT_LIMIT_MS));
+	EXPECT_TRUE(refuses(&self->rig));
+}
+
+TEST_F(limits, drain_before_the_start_is_fine)
+{
+	start(self, (struct rig_options){.no_start = true});
+	EXPECT_EQ(0, kt_engine_drain(self->rig.engine, 0));
+}
+
+TEST_F(limits, drain_does_not_leave_the_parked_behind)
+{
+	struct peer peers[6];
+
+	start(self, (struct rig_options){.connections_max = 1, .workers = 1});
+	for (int i = 0; i < 6; i++)
+		peer_connect(&peers[i], &self->rig, self->context);
+	WAIT_UNTIL(rig_stats(&self->rig).accepted == 1);
+	EXPECT_EQ(1, kt_engine_drain(self->rig.engine, 50));
+	for (int i = 0; i < 6; i++)
+		peer_fini(&peers[i]);
+}
+
+TEST_HARNESS_MAIN

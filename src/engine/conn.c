@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A connection's life: made, told what happened, ended, freed. conn.h draws its states. */
+#include "conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "worker.h"
+
+static void free_memory(struct kt_conn *conn)
+{
+	kt_tls_free(conn->tls);
+	free(conn->identity);
+	free(conn->up.buf);
+	free(conn->down.buf);
+	free(conn->out);
+	free(conn);
+}
+
+/* A peer that is gone already leaves both unset; the handshake will tell. */
+static void identify_socket(struct kt_conn *conn)
+{
+	socklen_t len = sizeof conn->peer;
+
+	if (getpeername(conn->fd, &conn->peer.sa, &len))
+		conn->peer.sa.sa_family = AF_UNSPEC;
+	len = sizeof conn->cookie;
+	if (getsockopt(conn->fd, SOL_SOCKET, SO_COOKIE, &conn->cookie, &len))
+		conn->cookie = 0;
+}
+
+static struct kt_conn *make(struct kt_worker *worker, struct kt_door *door, int fd)
+{
+	struct kt_conn *conn = calloc(1, sizeof *conn);
+
+	if (!conn)
+		return NULL;
+	conn->worker = worker;
+	conn->door = door;
+	conn->fd = fd;
+	conn->backend_fd = -1;
+	conn->start_ns = kt_monotonic_ns();
+	kt_list_init(&conn->live_link);
+	kt_list_init(&conn->timer_link);
+	conn->up.buf = malloc(KT_FLOW_LEN);
+	conn->out = malloc(KT_OUT_LEN);
+	if (!conn->up.buf || !conn->out || kt_tls_new(door->context, &conn->tls)) {
+		free_memory(conn);
+		return NULL;
+	}
+	return conn;
+}
+
+void kt_conn_new(struct kt_worker *worker, struct kt_door *door, int fd)
+{
+	struct kt_conn *conn = make(worker, door, fd);
+
+	/* As if it had never been taken: there is no memory to tell more. */
+	if (!conn) {
+		close(fd);
+		kt_worker_released(worker);
+		return;
+	}
+	conn->id =
+		atomic_fetch_add_explicit(&worker->shared->next_conn, 1, memory_order_relaxed) + 1;
+	identify_socket(conn);
+	kt_list_append(&worker->conns, &conn->link);
+	kt_count(&worker->stats.accepted, 1);
+	kt_worker_arm(worker, conn, KT_TIMER_HANDSHAKE);
+	kt_handshake_start(conn);
+	kt_conn_settle(conn);
+}
+
+static void close_by_reset(int fd)
+{
+	const struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	/* Where this is refused (AF_UNIX), closing is all there is. */
+	(void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	close(fd);
+}
+
+static void close_backend(struct kt_conn *conn)
+{
+	if (conn->backend_reset)
+		close_by_reset(conn->backend_fd);
+	else
+		close(conn->backend_fd);
+	conn->backend_fd = -1;
+}
+
+static void bury(struct kt_conn *conn)
+{
+	struct kt_worker *worker = conn->worker;
+
+	if (conn->accepted) {
+		kt_stats_end(conn);
+		kt_event_conn_end(conn);
+	}
+	kt_worker_disarm(conn);
+	kt_list_remove(&conn->link);
+	close(conn->fd);
+	free_memory(conn);
+	kt_worker_released(worker);
+}
+
+static void release_backend(struct kt_conn *conn)
+{
+	if (conn->backend_fd >= 0 && conn->backend_unwanted && !kt_conn_busy(conn, KT_OPS_BACKEND))
+		close_backend(conn);
+}
+
+void kt_conn_settle(struct kt_conn *conn)
+{
+	release_backend(conn);
+	if (conn->state == KT_CONN_DYING && !conn->busy)
+		bury(conn);
+}
+
+void kt_conn_die(struct kt_conn *conn)
+{
+	if (conn->state == KT_CONN_DYING)
+		return;
+	conn->state = KT_CONN_DYING;
+	kt_worker_disarm(conn);
+	kt_backend_drop(conn, true);
+	kt_client_cancel(conn);
+}
+
+static void handle(struct kt_conn *conn, enum kt_op op, int res)
+{
+	switch ((enum kt_conn_state)conn->state) {
+	case KT_CONN_HANDSHAKE:
+		if (op == KT_OP_CLIENT_RECV)
+			kt_handshake_received(conn, res);
+		else if (op == KT_OP_CLIENT_SEND)
+			kt_handshake_sent(conn, res);
+		break;
+	case KT_CONN_CONNECT:
+		if (op == KT_OP_BACKEND_CONNECT)
+			kt_backend_connected(conn, res);
+		break;
+	case KT_CONN_RELAY:
+		kt_relay_complete(conn, op, res);
+		break;
+	case KT_CONN_CLOSING:
+	case KT_CONN_LINGERING:
+		kt_close_complete(conn, op, res);
+		break;
+	case KT_CONN_DYING:
+		break;
+	}
+}
+
+void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res)
+{
+	conn->busy &= (uint16_t) ~(1u << op);
+	release_backend(conn);
+	handle(conn, op, res);
+	kt_conn_settle(conn);
+}
+
+void kt_conn_expire(struct kt_conn *conn)
+{
+	switch ((enum kt_conn_state)conn->state) {
+	case KT_CONN_HANDSHAKE:
+		kt_handshake_fail(conn, "handshake_timeout");
+		break;
+	case KT_CONN_CONNECT:
+		kt_close_abrupt(conn, "backend_timeout", KT_ALERT_INTERNAL_ERROR);
+		break;
+	case KT_CONN_RELAY:
+		/* Only a backend that takes nothing any more is timed here (relay.c). */
+		kt_close_abrupt(conn, "backend_reset", KT_ALERT_INTERNAL_ERROR);
+		break;
+	case KT_CONN_CLOSING:
+	case KT_CONN_LINGERING:
+		kt_conn_die(conn);
+		break;
+	case KT_CONN_DYING:
+		break;
+	}
+	kt_conn_settle(conn);
+}
+
+bool kt_conn_cut(struct kt_conn *conn, const char *reason)
+{
+	bool in_use = conn->state < KT_CONN_CLOSING;
+
+	if (conn->state == KT_CONN_HANDSHAKE) {
+		kt_handshake_fail(conn, reason);
+		kt_conn_die(conn);
+	} else if (in_use) {
+		kt_close_gone(conn, reason);
+	} else {
+		kt_conn_die(conn);
+	}
+	kt_conn_settle(conn);
+	return in_use;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One connection: a client's socket, later a backend's, and what stands between them.
+ *
+ *   accept ──► HANDSHAKE ──────► CONNECT ──────► RELAY ─┐
+ *                  │                │              │    │ both sides said they are done, or
+ *     failed ──────┤   unreachable ─┤   one broke ─┤    │ one broke
+ *                  ▼                ▼              ▼    │
+ *                CLOSING ◄──────────────────────────────┘   last words are sent, backend closed
+ *                  │
+ *                  ▼
+ *               LINGERING    our FIN is out; what the client still sends is read and dropped
+ *                  │         until its FIN, so that no RST destroys our last words (bounded)
+ *                  ▼
+ *                DYING       nothing is started any more; pending operations are cancelled
+ *                  │
+ *                  ▼
+ *                freed       in kt_conn_settle, when no operation is pending
+ *
+ * Any state may go to DYING at once: deadline, drain, a broken client.
+ *
+ * Each kind of operation is pending at most once a connection; `busy` has a bit for each. Memory
+ * and descriptors that an operation uses stay until its completion has been seen: this is what
+ * `busy` is for, and the only thing that delays freeing.
+ *
+ * Threads: a connection belongs to its worker. What kt_engine_each_conn shows is immutable while
+ * the connection is in the worker's `live` list, but for the two byte counts, which are atomic.
+ */
+#ifndef KTRUST_ENGINE_CONN_H
+#define KTRUST_ENGINE_CONN_H
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "engine.h"
+#include "list.h"
+
+struct kt_worker;
+struct kt_door;
+
+/* What a completion belongs to: the low bits of user_data, beside the pointer. */
+enum kt_op {
+	KT_OP_CLIENT_RECV,
+	KT_OP_CLIENT_SEND,
+	KT_OP_CLIENT_CANCEL,
+	KT_OP_BACKEND_CONNECT,
+	KT_OP_BACKEND_RECV,
+	KT_OP_BACKEND_SEND,
+	KT_OP_BACKEND_CANCEL,
+	KT_OP_ACCEPT, /* from here on the pointer is no connection's */
+	KT_OP_ACCEPT_CANCEL,
+	KT_OP_WAKE,
+};
+
+#define KT_OP_MASK 15u /* pointers are aligned to 16 bytes by malloc */
+
+#define KT_OPS_CLIENT                                                                              \
+	(1u << KT_OP_CLIENT_RECV | 1u << KT_OP_CLIENT_SEND | 1u << KT_OP_CLIENT_CANCEL)
+#define KT_OPS_BACKEND                                                                             \
+	(1u << KT_OP_BACKEND_CONNECT | 1u << KT_OP_BACKEND_RECV | 1u << KT_OP_BACKEND_SEND |       \
+	 1u << KT_OP_BACKEND_CANCEL)
+
+enum kt_conn_state {
+	KT_CONN_HANDSHAKE,
+	KT_CONN_CONNECT,
+	KT_CONN_RELAY,
+	KT_CONN_CLOSING,
+	KT_CONN_LINGERING,
+	KT_CONN_DYING,
+};
+
+/* One direction of the relay. */
+enum kt_flow_state {
+	KT_FLOW_OPEN,
+	KT_FLOW_ENDING, /* source is done; its end is being passed on */
+	KT_FLOW_DONE,	/* the end was passed on */
+	KT_FLOW_BROKEN, /* its sink takes nothing any more */
+};
+
+struct kt_flow {
+	uint8_t *buf; /* KT_FLOW_LEN bytes */
+	size_t len;   /* bytes in buf */
+	size_t off;   /* of these, bytes taken by the sink */
+	enum kt_flow_state state;
+};
+
+#define KT_FLOW_LEN 16384	  /* bytes: one record's content (RFC 8446 §5.1) */
+#define KT_OUT_LEN  (16384 + 256) /* bytes: one whole record in one send */
+
+/* Who a connection turned out to be; made when the handshake is accepted. */
+struct kt_conn_identity {
+	uint16_t version;
+	const char *cipher_name;
+	bool verified;
+	struct kt_verdict verdict;
+	char peer[128];
+};
+
+union kt_peer_address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+enum kt_timer { KT_TIMER_HANDSHAKE, KT_TIMER_CONNECT, KT_TIMER_LINGER, KT_TIMER_COUNT };
+
+struct kt_conn {
+	struct kt_worker *worker;
+	const struct kt_door *door;
+	struct kt_list link;	  /* in worker->conns */
+	struct kt_list live_link; /* in worker->live: accepted, under worker->lock */
+	struct kt_list timer_link;
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC */
+	uint64_t id;
+	uint64_t cookie;
+	uint64_t start_ns; /* CLOCK_MONOTONIC */
+	union kt_peer_address peer;
+	int fd;		       /* the client */
+	int backend_fd;	       /* -1: none */
+	uint16_t busy;	       /* 1 << enum kt_op: pending operations */
+	uint8_t state;	       /* enum kt_conn_state */
+	uint8_t ktls;	       /* KT_KTLS_TX | KT_KTLS_RX */
+	bool accepted;	       /* the handshake was, so an end is owed (conn_end) */
+	bool client_eof;       /* its FIN was read */
+	bool backend_unwanted; /* backend_fd is closed as soon as its operations are gone */
+	bool backend_reset;    /* … by a reset: it must not take what it got for the whole */
+	bool up_stalled;       /* the client is not read until it takes what it was answered */
+	uint8_t alert_due;     /* CLOSING: description of the fatal alert to send; 0: none */
+	uint8_t warnings;      /* warning alerts since the last data */
+	int tls_status;	       /* what the last input of the handshake gave */
+	const char *reason;    /* static storage: how it ended, once decided */
+	struct kt_tls *tls;    /* NULL once the records are the kernel's */
+	struct kt_flow up;     /* client to backend; its buf also takes bytes of the handshake */
+	struct kt_flow down;   /* backend to client */
+	uint8_t *out;	       /* KT_OUT_LEN bytes: records on their way to the client */
+	size_t out_len;
+	size_t out_off;
+	size_t dropped;	      /* bytes read only to be thrown away */
+	size_t ktls_send_max; /* bytes of one send that surely fit a writable socket */
+	_Atomic uint64_t bytes_in;
+	_Atomic uint64_t bytes_out;
+	struct kt_conn_identity *identity; /* NULL unless accepted */
+	struct msghdr recv_msg;
+	struct iovec recv_iov;
+	struct msghdr send_msg;
+	struct iovec send_iov;
+	_Alignas(struct cmsghdr) uint8_t recv_control[KT_KTLS_CONTROL_LEN];
+	_Alignas(struct cmsghdr) uint8_t send_control[KT_KTLS_CONTROL_LEN];
+	uint8_t alert[KT_ALERT_LEN];
+};
+
+/* ---- conn.c: life ---------------------------------------------------------------------------- */
+
+/* Take over an accepted socket and begin. Without memory the socket is closed and counted. */
+void kt_conn_new(struct kt_worker *worker, struct kt_door *door, int fd);
+
+/* An operation has ended. The connection may be gone afterwards. */
+void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res);
+
+/* Its deadline has passed; the timer is disarmed already. May free the connection. */
+void kt_conn_expire(struct kt_conn *conn);
+
+/* End it now, without ceremony, under this name; returns whether it was still in use. */
+bool kt_conn_cut(struct kt_conn *conn, const char *reason);
+
+/* Into DYING: cancel what is pending. Idempotent. Freed by kt_conn_settle. */
+void kt_conn_die(struct kt_conn *conn);
+
+/* Close what can be closed, free the connection if nothing is left. Ends every event. */
+void kt_conn_settle(struct kt_conn *conn);
+
+/* ---- conn_io.c: operations ------------------------------------------------------------------- */
+
+/* user_data of an operation. */
+static inline uint64_t kt_op_data(const void *object, enum kt_op op)
+{
+	return (uint64_t)(uintptr_t)object | op;
+}
+
+static inline bool kt_conn_busy(const struct kt_conn *conn, unsigned int ops)
+{
+	return conn->busy & ops;
+}
+
+/* Bytes from the client's socket as they are (TLS records while the kernel holds no key). */
+void kt_client_recv(struct kt_conn *conn, void *buf, size_t len);
+
+/* One stretch of decrypted bytes, or one control record, out of an offloaded socket. */
+void kt_client_recv_record(struct kt_conn *conn, void *buf, size_t len);
+
+/* Bytes to the client's socket: records, or on an offloaded socket their content. */
+void kt_client_send(struct kt_conn *conn, const void *buf, size_t len);
+
+/* An alert on an offloaded socket. */
+/* What the kernel says of a record it cannot take, and nothing else does. */
+bool kt_client_is_bad_record(const struct kt_conn *conn, int err);
+void kt_client_send_alert(struct kt_conn *conn, uint8_t level, uint8_t description);
+
+/*
+ * Begin to send what the TLS engine has to say. True: something is on its way, and
+ * KT_OP_CLIENT_SEND will tell; false: nothing is left.
+ */
+bool kt_client_flush(struct kt_conn *conn);
+
+/* KT_OP_CLIENT_SEND of kt_client_flush has ended. True: it goes on sending. -errno: broken. */
+KT_WARN_UNUSED int kt_client_flushed(struct kt_conn *conn, int res);
+
+void kt_backend_recv(struct kt_conn *conn);
+void kt_backend_send(struct kt_conn *conn); /* the rest of up.buf */
+
+/* Cancel everything that is pending on the client's or the backend's socket. */
+void kt_client_cancel(struct kt_conn *conn);
+void kt_backend_cancel(struct kt_conn *conn);
+
+/* Close the backend's socket once its operations are gone; reset: by RST. */
+void kt_backend_drop(struct kt_conn *conn, bool reset);
+
+/* ---- handshake.c ----------------------------------------------------------------------------- */
+
+void kt_handshake_start(struct kt_conn *conn);
+void kt_handshake_received(struct kt_conn *conn, int res);
+void kt_handshake_sent(struct kt_conn *conn, int res);
+
+/* It ends here, unaccepted, under this name (static storage): counted, and told by the probe. */
+void kt_handshake_fail(struct kt_conn *conn, const char *outcome);
+
+/* ---- backend.c ------------------------------------------------------------------------------- */
+
+void kt_backend_connect(struct kt_conn *conn);
+void kt_backend_connected(struct kt_conn *conn, int res);
+
+/* ---- relay.c --------------------------------------------------------------------------------- */
+
+void kt_relay_start(struct kt_conn *conn);
+void kt_relay_complete(struct kt_conn *conn, enum kt_op op, int res);
+
+#define KT_ALERT_UNEXPECTED_MESSAGE 10
+#define KT_ALERT_BAD_RECORD_MAC	    20
+#define KT_ALERT_INTERNAL_ERROR	    80
+
+/* ---- close.c --------------------------------------------------------------------------------- */
+
+/*
+ * Ways to end, each with its name for the event (static storage):
+ *   clean   both directions are done, close_notify has been sent
+ *   abrupt  the client must not take it for a clean end: no close_notify, and on an offloaded
+ *           socket a fatal alert (RFC 8446 §6.2; OpenSSL lets nobody send one of his own)
+ *   gone    nothing reaches the client any more
+ * The backend is reset in all cases but the first.
+ */
+void kt_close_clean(struct kt_conn *conn, const char *reason);
+void kt_close_abrupt(struct kt_conn *conn, const char *reason, uint8_t alert);
+void kt_close_gone(struct kt_conn *conn, const char *reason);
+
+/* In CLOSING and LINGERING. */
+void kt_close_complete(struct kt_conn *conn, enum kt_op op, int res);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Operations of one connection on its worker's ring.
+ *
+ * Sending on an offloaded socket. When TCP has no room for all of a record that the kernel's TLS
+ * has encrypted, TLS keeps the rest, to push it later from its own worker, and reports the send as
+ * complete (net/tls/tls_sw.c: tls_sw_sendmsg goes on after -EAGAIN of tls_push_record). A FIN that
+ * follows may overtake that rest, and the end of the stream would be lost. So a send is only begun
+ * when the socket is writable, which in Linux means that a third of its send buffer is free
+ * (sk_stream_is_writeable), and no longer than a quarter of it: then nothing stays behind.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ktrust/ktls.h>
+
+#include "conn.h"
+#include "ring.h"
+#include "worker.h"
+
+static struct io_uring_sqe *begin(struct kt_conn *conn, enum kt_op op)
+{
+	conn->busy |= (uint16_t)(1u << op);
+	return kt_ring_sqe(&conn->worker->ring, kt_op_data(conn, op));
+}
+
+void kt_client_recv(struct kt_conn *conn, void *buf, size_t len)
+{
+	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_RECV);
+
+	io_uring_prep_recv(sqe, conn->fd, buf, len, 0);
+}
+
+void kt_client_recv_record(struct kt_conn *conn, void *buf, size_t len)
+{
+	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_RECV);
+
+	conn->recv_iov = (struct iovec){.iov_base = buf, .iov_len = len};
+	conn->recv_msg = (struct msghdr){
+		.msg_iov = &conn->recv_iov,
+		.msg_iovlen = 1,
+		.msg_control = conn->recv_control,
+		.msg_controllen = sizeof conn->recv_control,
+	};
+	io_uring_prep_recvmsg(sqe, conn->fd, &conn->recv_msg, 0);
+}
+
+void kt_client_send(struct kt_conn *conn, const void *buf, size_t len)
+{
+	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_SEND);
+
+	if (conn->ktls && len > conn->ktls_send_max)
+		len = conn->ktls_send_max;
+	io_uring_prep_send(sqe, conn->fd, buf, len, MSG_NOSIGNAL);
+	if (conn->ktls)
+		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+}
+
+void kt_client_send_alert(struct kt_conn *conn, uint8_t level, uint8_t description)
+{
+	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_SEND);
+
+	conn->alert[0] = level;
+	conn->alert[1] = description;
+	conn->send_iov = (struct iovec){.iov_base = conn->alert, .iov_len = sizeof conn->alert};
+	conn->send_msg = (struct msghdr){.msg_iov = &conn->send_iov, .msg_iovlen = 1};
+	kt_ktls_set_record_type(&conn->send_msg, conn->send_control, KT_RECORD_ALERT);
+	io_uring_prep_sendmsg(sqe, conn->fd, &conn->send_msg, MSG_NOSIGNAL);
+	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+}
+
+bool kt_client_is_bad_record(const struct kt_conn *conn, int err)
+{
+	return conn->ktls &&
+	       (err == -EBADMSG || err == -EINVAL || err == -EMSGSIZE || err == -EKEYEXPIRED);
+}
+
+/*
+ * The output is copied out of the TLS engine, whose buffer may move with the next call, while the
+ * kernel reads what is being sent.
+ */
+bool kt_client_flush(struct kt_conn *conn)
+{
+	const uint8_t *data = NULL;
+	size_t len;
+
+	if (kt_conn_busy(conn, 1u << KT_OP_CLIENT_SEND))
+		return true;
+	if (!conn->tls)
+		return false;
+	len = kt_tls_output(conn->tls, &data);
+	/* Answers to what comes after our close_notify find no way out any more. */
+	if (conn->down.state == KT_FLOW_DONE) {
+		kt_tls_output_done(conn->tls, len);
+		return false;
+	}
+	if (!len)
+		return false;
+	if (len > KT_OUT_LEN)
+		len = KT_OUT_LEN;
+	memcpy(conn->out, data, len);
+	kt_tls_output_done(conn->tls, len);
+	conn->out_len = len;
+	conn->out_off = 0;
+	kt_client_send(conn, conn->out, len);
+	return true;
+}
+
+int kt_client_flushed(struct kt_conn *conn, int res)
+{
+	if (res < 0)
+		return res;
+	conn->out_off += (size_t)res;
+	if (conn->out_off < conn->out_len) {
+		kt_client_send(conn, conn->out + conn->out_off, conn->out_len - conn->out_off);
+		return 1;
+	}
+	return kt_client_flush(conn);
+}
+
+void kt_backend_recv(struct kt_conn *conn)
+{
+	struct io_uring_sqe *sqe = begin(conn, KT_OP_BACKEND_RECV);
+
+	io_uring_prep_recv(sqe, conn->backend_fd, conn->down.buf, KT_FLOW_LEN, 0);
+}
+
+void kt_backend_send(struct kt_conn *conn)
+{
+	struct io_uring_sqe *sqe = begin(conn, KT_OP_BACKEND_SEND);
+
+	io_uring_prep_send(sqe, conn->backend_fd, conn->up.buf + conn->up.off,
+			   conn->up.len - conn->up.off, MSG_NOSIGNAL);
+}
+
+static void cancel(struct kt_conn *conn, int fd, enum kt_op op, unsigned int ops)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!kt_conn_busy(conn, ops) || kt_conn_busy(conn, 1u << op))
+		return;
+	sqe = begin(conn, op);
+	/* ALL: a socket may have one operation pending in each direction. */
+	io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
+}
+
+void kt_client_cancel(struct kt_conn *conn)
+{
+	cancel(conn, conn->fd, KT_OP_CLIENT_CANCEL, KT_OPS_CLIENT);
+}
+
+void kt_backend_cancel(struct kt_conn *conn)
+{
+	cancel(conn, conn->backend_fd, KT_OP_BACKEND_CANCEL, KT_OPS_BACKEND);
+}
+
+void kt_backend_drop(struct kt_conn *conn, bool reset)
+{
+	if (conn->backend_fd < 0 || conn->backend_unwanted)
+		return;
+	conn->backend_unwanted = true;
+	conn->backend_reset = reset;
+	kt_backend_cancel(conn);
+}

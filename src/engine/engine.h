@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Workers that take connections, shake hands, offload records and relay to a plain backend.
+ *
+ * Threads. An engine has `workers` threads, each with its own io_uring, its own listening socket
+ * for each listener (SO_REUSEPORT), its own TLS contexts and its own connections. Nothing is
+ * shared on a connection's way but the pools. The functions below are for one controlling thread;
+ * the kt_engine_each_* and kt_engine_get_stats may be called from any thread at any time between
+ * start and free, and never hold up a worker for longer than it takes to copy.
+ *
+ * Lifetimes. Pools and credentials in the options must outlive the engine; everything else in the
+ * options is copied by kt_engine_new.
+ *
+ * What it does not do (yet): several credentials by name, handoff, origin mode, PROXY protocol,
+ * rekey (a KeyUpdate on an offloaded connection ends it under the name "key_update"), counting an
+ * AEAD key's records (RFC 8446 §5.5 allows about 390 GB of full AES-GCM records), idle limits: an
+ * accepted connection that neither sends nor takes anything lives until TCP gives up on it.
+ */
+#ifndef KTRUST_ENGINE_H
+#define KTRUST_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <ktrust/error.h>
+#include <ktrust/ktls.h>
+#include <ktrust/pool.h>
+#include <ktrust/tls.h>
+
+/* ---- Addresses (address.c) ------------------------------------------------------------------- */
+
+struct kt_address {
+	struct sockaddr_storage addr;
+	socklen_t len; /* bytes; 0: unset */
+};
+
+#define KT_ADDRESS_TEXT_MAX 128 /* bytes, NUL included */
+
+/*
+ * "HOST:PORT" (HOST numeric, a name, or empty for all addresses), "[v6]:PORT", "unix:PATH". Names
+ * are resolved (blocks). -EINVAL, -ENAMETOOLONG, -EHOSTUNREACH (name does not resolve).
+ */
+KT_WARN_UNUSED int kt_address_parse(const char *text, struct kt_address *ret_address,
+				    struct kt_error *error);
+/* The same notation back; returns buf. */
+char *kt_address_format(const struct kt_address *address, char buf[static KT_ADDRESS_TEXT_MAX]);
+
+/* ---- Making ---------------------------------------------------------------------------------- */
+
+enum kt_ktls_mode {
+	KT_KTLS_AUTO,	 /* kernel records where the kernel can, else userspace records */
+	KT_KTLS_REQUIRE, /* kernel records, or the connection (at start: the engine) is refused */
+	KT_KTLS_OFF,
+};
+
+struct kt_listener_options {
+	const char *name; /* for events; at most 31 bytes */
+	struct kt_address listen;
+	struct kt_address backend;
+	struct kt_credentials *credentials;
+	enum kt_client_auth client_auth;
+	struct kt_pool *pool; /* NULL only with KT_CLIENT_AUTH_NONE */
+};
+
+struct kt_engine_options {
+	const struct kt_listener_options *listeners;
+	size_t listener_count;
+	unsigned int workers; /* threads; 0: one a CPU this process may run on */
+	enum kt_ktls_mode ktls;
+	unsigned int handshake_timeout_ms; /* accept to Finished; 0: 10,000 */
+	unsigned int connect_timeout_ms;   /* to the backend; 0: 5,000 */
+	unsigned int connections_max; /* live in the whole engine; accepting pauses; 0: 65,536 */
+};
+
+struct kt_engine;
+
+/*
+ * Probe the kernel, make rings, bind and listen. Nothing is accepted yet. Errors: -EADDRINUSE (also
+ * when another engine holds the port with SO_REUSEPORT), -EPERM io_uring is forbidden (seccomp,
+ * kernel.io_uring_disabled), -EOPNOTSUPP kTLS required and missing, also for one cipher only,
+ * bind's errno, -ENOMEM.
+ */
+KT_WARN_UNUSED int kt_engine_new(const struct kt_engine_options *options,
+				 struct kt_engine **ret_engine, struct kt_error *error);
+
+/* Start the workers. -EAGAIN threads. Signals are blocked in them. */
+KT_WARN_UNUSED int kt_engine_start(struct kt_engine *engine, struct kt_error *error);
+
+/*
+ * Stop accepting (the listening sockets are closed), let the connections end, close those that are
+ * left after timeout_ms (reason "drained"), and stop the workers. Blocks. Returns how many were
+ * cut.
+ */
+size_t kt_engine_drain(struct kt_engine *engine, unsigned int timeout_ms);
+
+/* After drain, or when never started. NULL is fine. */
+void kt_engine_free(struct kt_engine *engine);
+
+/* ---- Looking --------------------------------------------------------------------------------- */
+
+/* What kt_ktls_probe found at start, and whether records go to the kernel. */
+const struct kt_ktls_support *kt_engine_ktls(const struct kt_engine *engine);
+
+/* The address a listener really got (port 0 in its options). -ERANGE. */
+KT_WARN_UNUSED int kt_engine_address(const struct kt_engine *engine, size_t listener,
+				     struct kt_address *ret_address);
+
+struct kt_engine_stats {
+	uint64_t accepted; /* TCP connections taken */
+	uint64_t handshakes_ok;
+	uint64_t handshakes_failed; /* each with an outcome, see kt_engine_each_outcome */
+	uint64_t handshaking;	    /* now */
+	uint64_t live;		    /* accepted handshakes whose sockets are open now */
+	uint64_t ended;
+	uint64_t ktls_tx; /* connections offloaded in this direction */
+	uint64_t ktls_rx;
+	uint64_t bytes_in;  /* application bytes from clients, delivered to backends */
+	uint64_t bytes_out; /* application bytes from backends, handed to the record layer */
+};
+
+void kt_engine_get_stats(const struct kt_engine *engine, struct kt_engine_stats *ret_stats);
+
+/*
+ * Handshakes by outcome, one for each TCP connection taken: "accepted", a name of kt_verdict_name
+ * or of kt_tls_failure, or
+ *   handshake_timeout  not done in time (silence, dribbling)
+ *   peer_reset         the client reset the connection
+ *   ktls_unsupported   kTLS is required, and this kernel does not know the cipher
+ *   ktls_failed        the kernel took no key, after the point where userspace could go on; or kTLS
+ *                      is required and could not be attached
+ *   drained            cut by kt_engine_drain
+ *   io_error, internal
+ */
+void kt_engine_each_outcome(const struct kt_engine *engine,
+			    void (*fn)(const char *outcome, uint64_t count, void *arg), void *arg);
+
+/*
+ * Accepted handshakes by pool version. Bounded: the newest 256 versions of each pool a worker has
+ * seen are kept apart, older ones are added up under version 0.
+ */
+void kt_engine_each_version(const struct kt_engine *engine,
+			    void (*fn)(const char *pool, uint64_t version, uint64_t count,
+				       void *arg),
+			    void *arg);
+
+/*
+ * Connections by how they ended; one for each accepted handshake. What one side says is passed on
+ * as what it was, never as more: the backend gets FIN for the client's close_notify only, the
+ * client gets close_notify for the backend's FIN only. In all other cases the backend is reset,
+ * and the client gets FIN without close_notify, before it on an offloaded socket the fatal alert
+ * internal_error. (A backend on a Unix socket cannot be reset: it sees an end.)
+ *   closed              both sides ended theirs, or the client left after it had all there was
+ *   truncated           the client's FIN came without close_notify
+ *   reset, timed_out, killed, io_error
+ *                       the client's socket broke (killed: by SOCK_DESTROY)
+ *   peer_alert          the client sent a fatal alert
+ *   bad_record          an offloaded socket met a record that does not authenticate; userspace
+ *                       records call it protocol_error
+ *   protocol_error      a record or message that has no place here
+ *   key_update          on an offloaded socket (userspace records go on)
+ *   backend_unreachable, backend_timeout, no_descriptors, no_socket
+ *                       it could not be connected to
+ *   backend_reset       it broke; what it had sent was delivered
+ *   backend_closed      it ended its side, then took no more
+ *   backend_error       its socket broke in another way
+ *   drained             cut by kt_engine_drain
+ *   internal            no memory
+ */
+void kt_engine_each_end(const struct kt_engine *engine,
+			void (*fn)(const char *reason, uint64_t count, void *arg), void *arg);
+
+struct kt_conn_info {
+	uint64_t conn;	 /* counts up within the engine, from 1 */
+	uint64_t cookie; /* SO_COOKIE of the client's socket */
+	const char *listener;
+	struct kt_address peer;
+	const char *pool; /* NULL: the listener asks for no certificate */
+	uint16_t version; /* KT_TLS_1_2 … */
+	const char *cipher_name;
+	unsigned int ktls; /* KT_KTLS_TX | KT_KTLS_RX */
+	bool verified;
+	struct kt_verdict verdict;
+	const char *peer_name;
+	uint64_t age_ns;
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+};
+
+/*
+ * Live connections, as a copy of one moment a worker. The strings are valid during the call of fn
+ * only. fn must not call the engine.
+ */
+KT_WARN_UNUSED int kt_engine_each_conn(struct kt_engine *engine,
+				       void (*fn)(const struct kt_conn_info *info, void *arg),
+				       void *arg);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the first byte to the decision who protects the records. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ktrust/ktls.h>
+
+#include "conn.h"
+#include "event.h"
+#include "worker.h"
+
+#define SEND_MAX_SHARE 4    /* of the send buffer, see conn_io.c */
+#define SEND_MAX_LEAST 1024 /* bytes */
+
+static void read_more(struct kt_conn *conn)
+{
+	size_t want = kt_tls_want(conn->tls);
+
+	kt_client_recv(conn, conn->up.buf, want < KT_FLOW_LEN ? want : KT_FLOW_LEN);
+}
+
+void kt_handshake_start(struct kt_conn *conn)
+{
+	conn->state = KT_CONN_HANDSHAKE;
+	read_more(conn);
+}
+
+static void decide(struct kt_conn *conn, const struct kt_tls_info *info, const char *outcome)
+{
+	kt_stats_outcome(conn, outcome);
+	kt_event_handshake(conn, info, outcome);
+}
+
+void kt_handshake_fail(struct kt_conn *conn, const char *outcome)
+{
+	struct kt_tls_info info;
+
+	kt_tls_describe(conn->tls, &info);
+	decide(conn, &info, outcome);
+	/* Its alert, if there is one, is in the output already. */
+	kt_close_abrupt(conn, outcome, 0);
+}
+
+static void fail_broken(struct kt_conn *conn, int err)
+{
+	kt_handshake_fail(conn, err == -ECONNRESET || err == -EPIPE ? "peer_reset" : "io_error");
+	kt_conn_die(conn);
+}
+
+/* ---- Handing the records over ---------------------------------------------------------------- */
+
+static size_t send_max(int fd)
+{
+	int size = 0;
+	socklen_t len = sizeof size;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len) || size < 0)
+		return SEND_MAX_LEAST;
+	if (size / SEND_MAX_SHARE < SEND_MAX_LEAST)
+		return SEND_MAX_LEAST;
+	return size / SEND_MAX_SHARE < KT_FLOW_LEN ? (size_t)(size / SEND_MAX_SHARE) : KT_FLOW_LEN;
+}
+
+static int install(struct kt_conn *conn, const struct kt_traffic *traffic)
+{
+	int err = kt_ktls_install(conn->fd, KT_TX, traffic->version, traffic->cipher, &traffic->tx);
+
+	if (err)
+		return err;
+	return kt_ktls_install(conn->fd, KT_RX, traffic->version, traffic->cipher, &traffic->rx);
+}
+
+/*
+ * Everything that may fail harmlessly comes first: whether the kernel knows the cipher, attaching
+ * (a socket that is attached but has no key still carries plain bytes, so userspace records can go
+ * on), the export. From the export on the TLS engine cannot go on: what fails then ends the
+ * connection (*ret_fatal).
+ */
+static int offload(struct kt_conn *conn, bool *ret_fatal)
+{
+	const struct kt_ktls_support *support = &conn->worker->shared->support;
+	struct kt_traffic traffic;
+	enum kt_cipher cipher;
+	uint16_t version;
+	int err = kt_tls_cipher(conn->tls, &version, &cipher);
+
+	if (err)
+		return err;
+	if (!kt_ktls_supports(support, version, cipher))
+		return -EOPNOTSUPP;
+	err = kt_ktls_attach(conn->fd);
+	if (err)
+		return err;
+	err = kt_tls_export(conn->tls, &traffic);
+	if (err)
+		goto wipe;
+	/* ---- no way back from here ---- */
+	*ret_fatal = true;
+	err = install(conn, &traffic);
+	if (err)
+		goto wipe;
+	*ret_fatal = false;
+	conn->ktls = KT_KTLS_TX | KT_KTLS_RX;
+	conn->ktls_send_max = send_max(conn->fd);
+	kt_tls_free(conn->tls);
+	conn->tls = NULL;
+	free(conn->out);
+	conn->out = NULL;
+wipe:
+	kt_traffic_wipe(&traffic);
+	return err;
+}
+
+/* NULL, or the outcome that refuses the connection. */
+static const char *place_records(struct kt_conn *conn, bool *ret_fatal)
+{
+	enum kt_ktls_mode mode = conn->worker->shared->ktls;
+	int err;
+
+	if (mode == KT_KTLS_OFF)
+		return NULL;
+	err = offload(conn, ret_fatal);
+	if (!err || (mode == KT_KTLS_AUTO && !*ret_fatal))
+		return NULL;
+	return err == -EOPNOTSUPP ? "ktls_unsupported" : "ktls_failed";
+}
+
+static int remember(struct kt_conn *conn, const struct kt_tls_info *info)
+{
+	struct kt_conn_identity *identity = calloc(1, sizeof *identity);
+
+	conn->down.buf = malloc(KT_FLOW_LEN);
+	if (!identity || !conn->down.buf) {
+		free(identity);
+		return -ENOMEM;
+	}
+	identity->version = info->version;
+	identity->cipher_name = info->cipher_name;
+	identity->verified = info->verified;
+	identity->verdict = info->verdict;
+	snprintf(identity->peer, sizeof identity->peer, "%s", info->peer);
+	conn->identity = identity;
+	return 0;
+}
+
+static void finish(struct kt_conn *conn)
+{
+	struct kt_tls_info info;
+	const char *refusal = "internal";
+	bool fatal = false;
+
+	kt_tls_describe(conn->tls, &info);
+	if (!remember(conn, &info))
+		refusal = place_records(conn, &fatal);
+	if (refusal) {
+		decide(conn, &info, refusal);
+		kt_close_abrupt(conn, refusal, 0);
+		if (fatal)
+			kt_conn_die(conn);
+		return;
+	}
+	conn->accepted = true;
+	decide(conn, &info, "accepted");
+	kt_backend_connect(conn);
+}
+
+/* ---- Steps ----------------------------------------------------------------------------------- */
+
+/* All output is sent. */
+static void go_on(struct kt_conn *conn)
+{
+	if (conn->tls_status == KT_TLS_DONE)
+		finish(conn);
+	else
+		read_more(conn);
+}
+
+void kt_handshake_received(struct kt_conn *conn, int res)
+{
+	if (res < 0) {
+		fail_broken(conn, res);
+		return;
+	}
+	if (res) {
+		conn->tls_status = kt_tls_input(conn->tls, conn->up.buf, (size_t)res);
+	} else {
+		conn->client_eof = true;
+		conn->tls_status = kt_tls_input_eof(conn->tls);
+	}
+	if (conn->tls_status == KT_TLS_FAILED)
+		kt_handshake_fail(conn, kt_tls_failure(conn->tls));
+	else if (conn->tls_status < 0)
+		kt_handshake_fail(conn, "internal");
+	else if (!kt_client_flush(conn))
+		go_on(conn);
+}
+
+void kt_handshake_sent(struct kt_conn *conn, int res)
+{
+	int more = kt_client_flushed(conn, res);
+
+	if (more < 0)
+		fail_broken(conn, more);
+	else if (!more)
+		go_on(conn);
+}

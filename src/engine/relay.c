@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two flows between a client and its backend, each one buffer: read, send all of it, read again. A
+ * sink that takes nothing stops its source after a buffer and what the sockets hold.
+ *
+ * Ends. What one side says is passed on as what it was, never as more:
+ *
+ *   client's close_notify      SHUT_WR to the backend; the other direction goes on
+ *   backend's FIN              close_notify and FIN to the client; the other direction goes on
+ *   both                       "closed"
+ *   client's FIN alone         "truncated": anybody on the path could have sent it (RFC 8446 §6.1),
+ *                              so the backend is reset and cannot take what it got for the whole.
+ *                              After the backend's FIN, with all of it delivered, many clients end
+ *                              this way: that is "closed", but the backend is still reset
+ *   client's RST               "reset"; the backend is reset
+ *   client's fatal alert       "peer_alert"; the backend is reset
+ *   KeyUpdate, offloaded       "key_update": this kernel could not go on reading. As the stream is
+ *                              cut in the middle, for both sides this is no clean end
+ *   backend's RST              "backend_reset": the client gets no close_notify
+ *   backend takes no more      what it still sends is delivered (within the linger time), then as
+ *                              above; "backend_closed" if it had sent its FIN
+ *
+ * A backend on a Unix socket cannot be reset: it sees the end of the stream in all cases.
+ *
+ * Userspace records differ in that one client read may give none or several stretches of data, and
+ * in that reading may make the TLS engine answer.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include <ktrust/ktls.h>
+
+#include "conn.h"
+#include "worker.h"
+
+#define WATCH_MAX	(64u << 10) /* bytes dropped after a client's close_notify */
+#define WARNINGS_MAX	4	    /* warning alerts in a row */
+#define ANSWERS_MAX	(64u << 10) /* bytes that a client may leave unread of our answers */
+#define LEVEL_WARNING	1
+#define USER_CANCELED	90 /* RFC 8446 §6.1: a warning at any level */
+#define TYPE_KEY_UPDATE 24 /* RFC 8446 §4 */
+
+/* ---- The client has trouble ------------------------------------------------------------------ */
+
+static const char *client_error(int err)
+{
+	switch (err) {
+	case -ECONNRESET:
+	case -EPIPE:
+		return "reset";
+	case -ETIMEDOUT:
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
+		return "timed_out";
+	case -ECONNABORTED:
+		return "killed"; /* SOCK_DESTROY */
+	default:
+		return "io_error";
+	}
+}
+
+/* A client that said close_notify may leave, unless there was more data for it. */
+static void client_lost(struct kt_conn *conn, int err)
+{
+	bool done = conn->up.state == KT_FLOW_DONE && conn->down.state != KT_FLOW_OPEN;
+
+	kt_close_gone(conn, done ? "closed" : client_error(err));
+}
+
+static void client_eof(struct kt_conn *conn)
+{
+	bool had_all = conn->down.state == KT_FLOW_ENDING || conn->down.state == KT_FLOW_DONE;
+
+	conn->client_eof = true;
+	kt_close_gone(conn, had_all ? "closed" : "truncated");
+}
+
+/* ---- Client to backend ----------------------------------------------------------------------- */
+
+static void read_client(struct kt_conn *conn, size_t len)
+{
+	if (conn->ktls)
+		kt_client_recv_record(conn, conn->up.buf, KT_FLOW_LEN);
+	else
+		kt_client_recv(conn, conn->up.buf, len < KT_FLOW_LEN ? len : KT_FLOW_LEN);
+}
+
+static void up_deliver(struct kt_conn *conn, size_t len)
+{
+	conn->warnings = 0;
+	conn->up.len = len;
+	conn->up.off = 0;
+	kt_backend_send(conn);
+}
+
+/* The client has said close_notify. It is read on only to see it leave. */
+static void up_end(struct kt_conn *conn)
+{
+	conn->up.state = KT_FLOW_DONE;
+	shutdown(conn->backend_fd, SHUT_WR);
+	if (conn->down.state == KT_FLOW_DONE)
+		kt_close_clean(conn, "closed");
+	else
+		read_client(conn, KT_FLOW_LEN);
+}
+
+/* More records may be read unless the client leaves our answers lying. */
+static void read_records(struct kt_conn *conn)
+{
+	const uint8_t *data;
+
+	conn->up_stalled = kt_tls_output(conn->tls, &data) > ANSWERS_MAX;
+	if (!conn->up_stalled)
+		read_client(conn, kt_tls_want(conn->tls));
+}
+
+static void up_failed(struct kt_conn *conn)
+{
+	const char *failure = kt_tls_failure(conn->tls);
+
+	/* Who sent a fatal alert listens no more (RFC 8446 §6.2). */
+	if (kt_tls_peer_alert(conn->tls) >= 0)
+		kt_close_gone(conn, "peer_alert");
+	else
+		kt_close_abrupt(conn, failure ? failure : "internal", 0);
+}
+
+static void up_decrypt(struct kt_conn *conn)
+{
+	ssize_t len = kt_tls_read(conn->tls, conn->up.buf, KT_FLOW_LEN);
+
+	kt_client_flush(conn);
+	if (len > 0) {
+		up_deliver(conn, (size_t)len);
+	} else if (!len) {
+		up_end(conn);
+	} else if (len == -EAGAIN) {
+		read_records(conn);
+	} else {
+		up_failed(conn);
+	}
+}
+
+static void up_next(struct kt_conn *conn)
+{
+	if (conn->tls)
+		up_decrypt(conn);
+	else
+		read_client(conn, KT_FLOW_LEN);
+}
+
+static void up_alert(struct kt_conn *conn, size_t len)
+{
+	uint8_t level = conn->up.buf[0], description = conn->up.buf[1];
+
+	if (len < KT_ALERT_LEN) {
+		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
+	} else if (description == KT_ALERT_CLOSE_NOTIFY) {
+		up_end(conn);
+	} else if (description != USER_CANCELED &&
+		   (level != LEVEL_WARNING || conn->identity->version == KT_TLS_1_3)) {
+		/* In TLS 1.3 all others are fatal, whatever their level says. */
+		kt_close_gone(conn, "peer_alert");
+	} else if (++conn->warnings > WARNINGS_MAX) {
+		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
+	} else {
+		up_next(conn);
+	}
+}
+
+/* One record's content, or a stretch of several data records, out of an offloaded socket. */
+static void up_record(struct kt_conn *conn, size_t len)
+{
+	switch (kt_ktls_record_type(&conn->recv_msg)) {
+	case KT_RECORD_DATA:
+		if (len)
+			up_deliver(conn, len);
+		else
+			up_next(conn);
+		break;
+	case KT_RECORD_ALERT:
+		up_alert(conn, len);
+		break;
+	case KT_RECORD_HANDSHAKE:
+		if (len && conn->up.buf[0] == TYPE_KEY_UPDATE &&
+		    conn->identity->version == KT_TLS_1_3)
+			kt_close_abrupt(conn, "key_update", KT_ALERT_INTERNAL_ERROR);
+		else
+			kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
+		break;
+	default:
+		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
+		break;
+	}
+}
+
+/* After its close_notify nothing that a client sends has a meaning. */
+static void watched(struct kt_conn *conn, int res)
+{
+	if (kt_client_is_bad_record(conn, res))
+		return;
+	if (res < 0) {
+		client_lost(conn, res);
+	} else if (!res) {
+		conn->client_eof = true;
+	} else {
+		conn->dropped += (size_t)res;
+		if (conn->dropped < WATCH_MAX)
+			read_client(conn, KT_FLOW_LEN);
+	}
+}
+
+static void received(struct kt_conn *conn, int res)
+{
+	if (conn->up.state == KT_FLOW_DONE)
+		watched(conn, res);
+	else if (kt_client_is_bad_record(conn, res))
+		kt_close_abrupt(conn, "bad_record", KT_ALERT_BAD_RECORD_MAC);
+	else if (res < 0)
+		client_lost(conn, res);
+	else if (conn->ktls && (res || conn->recv_msg.msg_controllen))
+		up_record(conn, (size_t)res);
+	else if (!res)
+		client_eof(conn);
+	else if (kt_tls_input(conn->tls, conn->up.buf, (size_t)res) < 0)
+		kt_close_abrupt(conn, "internal", KT_ALERT_INTERNAL_ERROR);
+	else
+		up_decrypt(conn);
+}
+
+/*
+ * The backend takes nothing any more. What it has sent before may be the reason (an early answer),
+ * so that is delivered; but a reset is reported to a socket once, and a later end of its stream is
+ * not to be believed.
+ */
+static void up_broken(struct kt_conn *conn)
+{
+	conn->up.state = KT_FLOW_BROKEN;
+	if (conn->down.state == KT_FLOW_OPEN)
+		kt_worker_arm(conn->worker, conn, KT_TIMER_LINGER);
+	else
+		kt_close_abrupt(conn, "backend_closed", 0);
+}
+
+static void delivered_up(struct kt_conn *conn, int res)
+{
+	if (res < 0) {
+		up_broken(conn);
+		return;
+	}
+	conn->up.off += (size_t)res;
+	kt_count(&conn->bytes_in, (uint64_t)res);
+	kt_count(&conn->worker->stats.bytes_in, (uint64_t)res);
+	if (conn->up.off < conn->up.len)
+		kt_backend_send(conn);
+	else
+		up_next(conn);
+}
+
+/* ---- Backend to client ----------------------------------------------------------------------- */
+
+static void count_out(struct kt_conn *conn, size_t len)
+{
+	kt_count(&conn->bytes_out, len);
+	kt_count(&conn->worker->stats.bytes_out, len);
+}
+
+static void down_deliver(struct kt_conn *conn)
+{
+	struct kt_flow *down = &conn->down;
+
+	if (conn->ktls) {
+		kt_client_send(conn, down->buf + down->off, down->len - down->off);
+	} else if (kt_tls_write(conn->tls, down->buf, down->len)) {
+		kt_close_abrupt(conn, "internal", KT_ALERT_INTERNAL_ERROR);
+	} else {
+		count_out(conn, down->len);
+		kt_client_flush(conn);
+	}
+}
+
+static void down_done(struct kt_conn *conn)
+{
+	conn->down.state = KT_FLOW_DONE;
+	shutdown(conn->fd, SHUT_WR);
+	if (conn->up.state == KT_FLOW_DONE)
+		kt_close_clean(conn, "closed");
+}
+
+static void down_end(struct kt_conn *conn)
+{
+	conn->down.state = KT_FLOW_ENDING;
+	if (conn->ktls)
+		kt_client_send_alert(conn, LEVEL_WARNING, KT_ALERT_CLOSE_NOTIFY);
+	else if (kt_tls_close_notify(conn->tls))
+		kt_close_abrupt(conn, "internal", KT_ALERT_INTERNAL_ERROR);
+	else if (!kt_client_flush(conn))
+		down_done(conn);
+}
+
+static void from_backend(struct kt_conn *conn, int res)
+{
+	if (res > 0) {
+		conn->down.len = (size_t)res;
+		conn->down.off = 0;
+		down_deliver(conn);
+	} else if (!res && conn->up.state != KT_FLOW_BROKEN) {
+		down_end(conn);
+	} else if (!res || res == -ECONNRESET || res == -EPIPE) {
+		kt_close_abrupt(conn, "backend_reset", KT_ALERT_INTERNAL_ERROR);
+	} else {
+		kt_close_abrupt(conn, "backend_error", KT_ALERT_INTERNAL_ERROR);
+	}
+}
+
+/* All that was to be sent is with TCP. */
+static void down_next(struct kt_conn *conn)
+{
+	if (conn->down.state == KT_FLOW_ENDING)
+		down_done(conn);
+	else if (!kt_conn_busy(conn, 1u << KT_OP_BACKEND_RECV))
+		kt_backend_recv(conn);
+}
+
+static void sent_record(struct kt_conn *conn, size_t len)
+{
+	if (conn->down.state == KT_FLOW_OPEN) {
+		conn->down.off += len;
+		count_out(conn, len);
+		if (conn->down.off < conn->down.len) {
+			down_deliver(conn);
+			return;
+		}
+	}
+	down_next(conn);
+}
+
+static void sent(struct kt_conn *conn, int res)
+{
+	int more;
+
+	if (conn->ktls && res >= 0) {
+		sent_record(conn, (size_t)res);
+		return;
+	}
+	more = conn->ktls ? res : kt_client_flushed(conn, res);
+	if (more < 0) {
+		client_lost(conn, more);
+		return;
+	}
+	if (more)
+		return;
+	if (conn->up_stalled)
+		read_records(conn);
+	down_next(conn);
+}
+
+/* ---- Both ------------------------------------------------------------------------------------ */
+
+void kt_relay_start(struct kt_conn *conn)
+{
+	conn->state = KT_CONN_RELAY;
+	kt_backend_recv(conn);
+	up_next(conn);
+}
+
+void kt_relay_complete(struct kt_conn *conn, enum kt_op op, int res)
+{
+	switch (op) {
+	case KT_OP_CLIENT_RECV:
+		received(conn, res);
+		break;
+	case KT_OP_CLIENT_SEND:
+		sent(conn, res);
+		break;
+	case KT_OP_BACKEND_RECV:
+		from_backend(conn, res);
+		break;
+	case KT_OP_BACKEND_SEND:
+		delivered_up(conn, res);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SUBMISSIONS 1024
+#define COMPLETIONS 8192
+#define PAUSE_NS    1000000 /* when the kernel has no memory for submissions */
+
+static const char *advice(int err)
+{
+	switch (err) {
+	case -EPERM:
+		return " (allow it: sysctl kernel.io_uring_disabled=0, and a container's seccomp "
+		       "profile must let io_uring_setup, _enter and _register pass)";
+	case -ENOSYS:
+		return " (this kernel has no io_uring: CONFIG_IO_URING)";
+	case -ENOMEM:
+		return " (raise the limit of locked memory: ulimit -l)";
+	default:
+		return "";
+	}
+}
+
+int kt_ring_init(struct io_uring *ring, struct kt_error *error)
+{
+	/* From the newest kernel's way (6.1) to the one all have. */
+	static const unsigned int flags[] = {
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN,
+		IORING_SETUP_COOP_TASKRUN,
+		0,
+	};
+	int err = -EINVAL;
+
+	for (size_t i = 0; i < sizeof flags / sizeof flags[0] && err == -EINVAL; i++) {
+		struct io_uring_params params = {
+			.flags = flags[i] | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
+			.cq_entries = COMPLETIONS,
+		};
+
+		err = io_uring_queue_init_params(SUBMISSIONS, ring, &params);
+	}
+	if (err)
+		return kt_error_set(error, -err, "io_uring", 0, "cannot make a ring: %s%s",
+				    strerror(-err), advice(err));
+	return 0;
+}
+
+void kt_ring_fini(struct io_uring *ring)
+{
+	io_uring_queue_exit(ring);
+}
+
+int kt_ring_enable(struct io_uring *ring)
+{
+	/* io_uring_enable_rings is declared by liburing 2.3, and not exported by its library. */
+	if (syscall(__NR_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) <
+	    0)
+		return -errno;
+	return 0;
+}
+
+bool kt_ring_reserve(struct io_uring *ring, unsigned int count)
+{
+	if (io_uring_sq_space_left(ring) < count)
+		io_uring_submit(ring);
+	return io_uring_sq_space_left(ring) >= count;
+}
+
+struct io_uring_sqe *kt_ring_sqe(struct io_uring *ring, uint64_t user_data)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+	/* More than KT_RING_STEP for one event is a defect of the caller, not a condition. */
+	if (!sqe)
+		abort();
+	memset(sqe, 0, sizeof *sqe);
+	sqe->user_data = user_data;
+	return sqe;
+}
+
+void kt_ring_wait(struct io_uring *ring, uint64_t timeout_ns)
+{
+	struct __kernel_timespec timeout = {.tv_sec = (int64_t)(timeout_ns / 1000000000),
+					    .tv_nsec = (long long)(timeout_ns % 1000000000)};
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	struct io_uring_cqe *cqe = NULL;
+	int done;
+
+	if (timeout_ns == UINT64_MAX)
+		done = io_uring_submit_and_wait(ring, 1);
+	else
+		done = io_uring_submit_and_wait_timeout(ring, &cqe, 1, &timeout, NULL);
+	/*
+	 * EAGAIN, ENOMEM: no memory for requests; EBUSY: completions must be taken first. Anything
+	 * unforeseen must not become a busy loop either.
+	 */
+	if (done < 0 && done != -ETIME && done != -EINTR && done != -EBUSY)
+		nanosleep(&pause, NULL);
+}

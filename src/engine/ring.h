@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One worker's io_uring: made in one thread, used by the worker only.
+ *
+ * The queue of submissions cannot run over: whoever handles an event first reserves room for all
+ * that the event may cause (KT_RING_STEP), and kt_ring_sqe then always has an entry. When the
+ * kernel takes no submissions for the moment, events wait, not entries. The queue of completions
+ * may run over; the kernel keeps the rest (IORING_FEAT_NODROP) until there is room.
+ */
+#ifndef KTRUST_ENGINE_RING_H
+#define KTRUST_ENGINE_RING_H
+
+#include <liburing.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ktrust/error.h>
+
+#define KT_RING_STEP 8 /* most submissions that handling one event makes */
+
+/* The ring is disabled until kt_ring_enable, which its only user calls. -EPERM, -ENOSYS, … */
+KT_WARN_UNUSED int kt_ring_init(struct io_uring *ring, struct kt_error *error);
+void kt_ring_fini(struct io_uring *ring);
+KT_WARN_UNUSED int kt_ring_enable(struct io_uring *ring);
+
+/* Submits what is queued if there is less room than `count` entries. False: none for now. */
+KT_WARN_UNUSED bool kt_ring_reserve(struct io_uring *ring, unsigned int count);
+
+/* An entry out of those reserved. */
+struct io_uring_sqe *kt_ring_sqe(struct io_uring *ring, uint64_t user_data);
+
+/* Submit, and wait for a completion until timeout_ns have passed (UINT64_MAX: for ever). */
+void kt_ring_wait(struct io_uring *ring, uint64_t timeout_ns);
+
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Counting in the worker; merging and showing for everybody else. */
+#include "stats.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker.h"
+
+/* ---- Counting -------------------------------------------------------------------------------- */
+
+static void add_name(struct kt_name_table *table, const char *name, uint64_t count)
+{
+	unsigned int i = 0;
+
+	while (i < table->used && strcmp(table->rows[i].name, name) != 0)
+		i++;
+	if (i == table->used) {
+		/* The last row is kept for what has no place: a sum is never wrong. */
+		if (i >= KT_NAMES_MAX - 1) {
+			i = KT_NAMES_MAX - 1;
+			name = "other";
+		}
+		table->rows[i].name = name;
+		table->used = i + 1;
+	}
+	table->rows[i].count += count;
+}
+
+/* Rows are ordered by version, newest last; nearly always it is the last. */
+static void add_version(struct kt_version_table *table, uint64_t version, uint64_t count)
+{
+	unsigned int i = table->used;
+
+	while (i && table->rows[i - 1].version > version)
+		i--;
+	if (i && table->rows[i - 1].version == version) {
+		table->rows[i - 1].count += count;
+		return;
+	}
+	if (table->used == KT_VERSIONS_MAX) {
+		if (!i) {
+			table->older += count;
+			return;
+		}
+		table->older += table->rows[0].count;
+		i--;
+		memmove(&table->rows[0], &table->rows[1], i * sizeof table->rows[0]);
+	} else {
+		memmove(&table->rows[i + 1], &table->rows[i],
+			(table->used - i) * sizeof table->rows[0]);
+		table->used++;
+	}
+	table->rows[i].version = version;
+	table->rows[i].count = count;
+}
+
+static void enter_live(struct kt_conn *conn)
+{
+	struct kt_worker *worker = conn->worker;
+	size_t index = (size_t)(conn->door->listener - worker->shared->listeners);
+
+	kt_list_append(&worker->live, &conn->live_link);
+	if (conn->identity->verified)
+		add_version(&worker->stats.versions[index], conn->identity->verdict.pool_version,
+			    1);
+}
+
+void kt_stats_outcome(struct kt_conn *conn, const char *outcome)
+{
+	struct kt_worker *worker = conn->worker;
+	struct kt_stats *stats = &worker->stats;
+
+	kt_count(conn->accepted ? &stats->handshakes_ok : &stats->handshakes_failed, 1);
+	if (conn->ktls & KT_KTLS_TX)
+		kt_count(&stats->ktls_tx, 1);
+	if (conn->ktls & KT_KTLS_RX)
+		kt_count(&stats->ktls_rx, 1);
+	pthread_mutex_lock(&worker->lock);
+	add_name(&stats->outcomes, outcome, 1);
+	if (conn->accepted)
+		enter_live(conn);
+	pthread_mutex_unlock(&worker->lock);
+}
+
+void kt_stats_end(struct kt_conn *conn)
+{
+	struct kt_worker *worker = conn->worker;
+
+	pthread_mutex_lock(&worker->lock);
+	kt_list_remove(&conn->live_link);
+	add_name(&worker->stats.ends, conn->reason, 1);
+	pthread_mutex_unlock(&worker->lock);
+	kt_count(&worker->stats.ended, 1);
+}
+
+/* ---- Showing --------------------------------------------------------------------------------- */
+
+static void add_stats(const struct kt_stats *stats, struct kt_engine_stats *sum)
+{
+	/* What is subtracted is read before what it is subtracted from. */
+	uint64_t ended = kt_counted(&stats->ended);
+	uint64_t ok = kt_counted(&stats->handshakes_ok);
+	uint64_t failed = kt_counted(&stats->handshakes_failed);
+	uint64_t accepted = kt_counted(&stats->accepted);
+
+	sum->accepted += accepted;
+	sum->handshakes_ok += ok;
+	sum->handshakes_failed += failed;
+	sum->handshaking += accepted > ok + failed ? accepted - ok - failed : 0;
+	sum->live += ok > ended ? ok - ended : 0;
+	sum->ended += ended;
+	sum->ktls_tx += kt_counted(&stats->ktls_tx);
+	sum->ktls_rx += kt_counted(&stats->ktls_rx);
+	sum->bytes_in += kt_counted(&stats->bytes_in);
+	sum->bytes_out += kt_counted(&stats->bytes_out);
+}
+
+void kt_engine_get_stats(const struct kt_engine *engine, struct kt_engine_stats *ret_stats)
+{
+	const struct kt_shared *shared = kt_engine_shared(engine);
+	struct kt_engine_stats sum = {0};
+
+	for (unsigned int i = 0; i < shared->worker_count; i++)
+		add_stats(&shared->workers[i].stats, &sum);
+	*ret_stats = sum;
+}
+
+static void merge_names(struct kt_worker *worker, const struct kt_name_table *from,
+			struct kt_name_table *into)
+{
+	pthread_mutex_lock(&worker->lock);
+	for (unsigned int i = 0; i < from->used; i++)
+		add_name(into, from->rows[i].name, from->rows[i].count);
+	pthread_mutex_unlock(&worker->lock);
+}
+
+static void show_names(const struct kt_name_table *table,
+		       void (*fn)(const char *name, uint64_t count, void *arg), void *arg)
+{
+	for (unsigned int i = 0; i < table->used; i++)
+		fn(table->rows[i].name, table->rows[i].count, arg);
+}
+
+void kt_engine_each_outcome(const struct kt_engine *engine,
+			    void (*fn)(const char *outcome, uint64_t count, void *arg), void *arg)
+{
+	const struct kt_shared *shared = kt_engine_shared(engine);
+	struct kt_name_table sum = {0};
+
+	for (unsigned int i = 0; i < shared->worker_count; i++)
+		merge_names(&shared->workers[i], &shared->workers[i].stats.outcomes, &sum);
+	show_names(&sum, fn, arg);
+}
+
+void kt_engine_each_end(const struct kt_engine *engine,
+			void (*fn)(const char *reason, uint64_t count, void *arg), void *arg)
+{
+	const struct kt_shared *shared = kt_engine_shared(engine);
+	struct kt_name_table sum = {0};
+
+	for (unsigned int i = 0; i < shared->worker_count; i++)
+		merge_names(&shared->workers[i], &shared->workers[i].stats.ends, &sum);
+	show_names(&sum, fn, arg);
+}
+
+static void merge_versions(const struct kt_shared *shared, const struct kt_pool *pool,
+			   struct kt_version_table *sum)
+{
+	for (unsigned int w = 0; w < shared->worker_count; w++) {
+		struct kt_worker *worker = &shared->workers[w];
+
+		pthread_mutex_lock(&worker->lock);
+		for (size_t l = 0; l < shared->listener_count; l++) {
+			const struct kt_version_table *table = &worker->stats.versions[l];
+
+			if (shared->listeners[l].pool != pool)
+				continue;
+			sum->older += table->older;
+			for (unsigned int i = 0; i < table->used; i++)
+				add_version(sum, table->rows[i].version, table->rows[i].count);
+		}
+		pthread_mutex_unlock(&worker->lock);
+	}
+}
+
+static bool seen_before(const struct kt_shared *shared, size_t listener)
+{
+	for (size_t i = 0; i < listener; i++)
+		if (shared->listeners[i].pool == shared->listeners[listener].pool)
+			return true;
+	return false;
+}
+
+void kt_engine_each_version(const struct kt_engine *engine,
+			    void (*fn)(const char *pool, uint64_t version, uint64_t count,
+				       void *arg),
+			    void *arg)
+{
+	const struct kt_shared *shared = kt_engine_shared(engine);
+
+	for (size_t l = 0; l < shared->listener_count; l++) {
+		const struct kt_pool *pool = shared->listeners[l].pool;
+		struct kt_version_table sum = {0};
+
+		if (!pool || seen_before(shared, l))
+			continue;
+		merge_versions(shared, pool, &sum);
+		if (sum.older)
+			fn(kt_pool_name(pool), 0, sum.older, arg);
+		for (unsigned int i = 0; i < sum.used; i++)
+			fn(kt_pool_name(pool), sum.rows[i].version, sum.rows[i].count, arg);
+	}
+}
+
+/* ---- Live connections ------------------------------------------------------------------------ */
+
+struct copy {
+	struct kt_conn_info info;
+	char peer[sizeof((struct kt_conn_identity *)0)->peer];
+};
+
+static void copy_conn(const struct kt_conn *conn, uint64_t now_ns, struct copy *copy)
+{
+	const struct kt_listener *listener = conn->door->listener;
+	const struct kt_conn_identity *identity = conn->identity;
+	bool in6 = conn->peer.sa.sa_family == AF_INET6;
+
+	memset(copy, 0, sizeof *copy);
+	memcpy(copy->peer, identity->peer, sizeof copy->peer);
+	memcpy(&copy->info.peer.addr, &conn->peer, sizeof conn->peer);
+	copy->info.peer.len = in6 ? sizeof conn->peer.in6 : sizeof conn->peer.in;
+	copy->info.conn = conn->id;
+	copy->info.cookie = conn->cookie;
+	copy->info.listener = listener->name;
+	copy->info.pool =
+		listener->client_auth == KT_CLIENT_AUTH_NONE ? NULL : kt_pool_name(listener->pool);
+	copy->info.version = identity->version;
+	copy->info.cipher_name = identity->cipher_name;
+	copy->info.ktls = conn->ktls;
+	copy->info.verified = identity->verified;
+	copy->info.verdict = identity->verdict;
+	copy->info.age_ns = now_ns > conn->start_ns ? now_ns - conn->start_ns : 0;
+	copy->info.bytes_in = kt_counted(&conn->bytes_in);
+	copy->info.bytes_out = kt_counted(&conn->bytes_out);
+}
+
+/* Copies at most size connections; returns how many there are. */
+static size_t copy_live(struct kt_worker *worker, struct copy *copies, size_t size)
+{
+	uint64_t now_ns = kt_monotonic_ns();
+	size_t count = 0;
+
+	pthread_mutex_lock(&worker->lock);
+	kt_list_for_each (link, &worker->live) {
+		if (count < size)
+			copy_conn(kt_list_entry(link, struct kt_conn, live_link), now_ns,
+				  &copies[count]);
+		count++;
+	}
+	pthread_mutex_unlock(&worker->lock);
+	return count;
+}
+
+/* Memory is taken outside the lock, so there may be more by then: once more, with room to spare. */
+static int snapshot_live(struct kt_worker *worker, struct copy **ret_copies, size_t *ret_count)
+{
+	size_t size = copy_live(worker, NULL, 0) + 16, count;
+	struct copy *copies = malloc(size * sizeof *copies);
+
+	if (!copies)
+		return -ENOMEM;
+	while ((count = copy_live(worker, copies, size)) > size) {
+		free(copies);
+		size = count + count / 4;
+		copies = malloc(size * sizeof *copies);
+		if (!copies)
+			return -ENOMEM;
+	}
+	*ret_copies = copies;
+	*ret_count = count;
+	return 0;
+}
+
+int kt_engine_each_conn(struct kt_engine *engine,
+			void (*fn)(const struct kt_conn_info *info, void *arg), void *arg)
+{
+	const struct kt_shared *shared = kt_engine_shared(engine);
+
+	for (unsigned int w = 0; w < shared->worker_count; w++) {
+		struct copy *copies = NULL;
+		size_t count = 0;
+		int err = snapshot_live(&shared->workers[w], &copies, &count);
+
+		if (err)
+			return err;
+		for (size_t i = 0; i < count; i++) {
+			copies[i].info.peer_name = copies[i].peer;
+			fn(&copies[i].info, arg);
+		}
+		free(copies);
+	}
+	return 0;
+}

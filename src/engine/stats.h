@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a worker counts.
+ *
+ * Threads: the worker alone writes. The counters are atomics that anybody may read; the tables are
+ * guarded by the worker's lock.
+ */
+#ifndef KTRUST_ENGINE_STATS_H
+#define KTRUST_ENGINE_STATS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct kt_worker;
+struct kt_conn;
+
+#define KT_NAMES_MAX	64  /* distinct outcomes or ends; they are words of the source text */
+#define KT_VERSIONS_MAX 256 /* of one pool */
+
+struct kt_name_count {
+	const char *name; /* static storage */
+	uint64_t count;
+};
+
+struct kt_name_table {
+	struct kt_name_count rows[KT_NAMES_MAX];
+	unsigned int used;
+};
+
+/* The newest versions, in order; what falls out is added to `older`. */
+struct kt_version_table {
+	uint64_t older;
+	unsigned int used;
+	struct {
+		uint64_t version;
+		uint64_t count;
+	} rows[KT_VERSIONS_MAX];
+};
+
+struct kt_stats {
+	_Atomic uint64_t accepted;
+	_Atomic uint64_t handshakes_ok;
+	_Atomic uint64_t handshakes_failed;
+	_Atomic uint64_t ended;
+	_Atomic uint64_t ktls_tx;
+	_Atomic uint64_t ktls_rx;
+	_Atomic uint64_t bytes_in;
+	_Atomic uint64_t bytes_out;
+	/* Under the worker's lock: */
+	struct kt_name_table outcomes;
+	struct kt_name_table ends;
+	struct kt_version_table *versions; /* one a listener; several may be one pool's */
+};
+
+/* One writer: no read-modify-write needed. */
+static inline void kt_count(_Atomic uint64_t *counter, uint64_t more)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
+			      memory_order_relaxed);
+}
+
+static inline uint64_t kt_counted(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit((_Atomic uint64_t *)counter, memory_order_relaxed);
+}
+
+/* A handshake's outcome; when it was accepted, the connection also enters the live list. */
+void kt_stats_outcome(struct kt_conn *conn, const char *outcome);
+
+/* An accepted connection's end; it leaves the live list. */
+void kt_stats_end(struct kt_conn *conn);
+
+#endif
