@@ -60,7 +60,8 @@ SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/e
 	src/engine/handshake.c src/engine/listen.c src/engine/relay.c src/engine/ring.c src/engine/stats.c \
 	src/engine/worker.c
 SRC_trace :=
-SRC_control :=
+SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
+	src/control/message.c
 SRC_daemon :=
 SRC_cli_trace :=
 SRC_cli := $(SRC_cli_trace)
@@ -82,7 +83,7 @@ TESTS_verify := verify/chain verify/memory verify/threads verify/verdict verify/
 TESTS_trace :=
 TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/relay \
 	engine/soak engine/split engine/tight
-TESTS_control :=
+TESTS_control := control/control control/message
 TESTS_daemon :=
 TESTS_cli :=
 
