@@ -59,7 +59,7 @@ SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/e
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
 	src/engine/handshake.c src/engine/listen.c src/engine/relay.c src/engine/ring.c src/engine/stats.c \
 	src/engine/worker.c
-SRC_trace :=
+SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
 SRC_daemon :=
@@ -80,7 +80,7 @@ TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kerne
 TESTS_tls := tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
 	tls/split
 TESTS_verify := verify/chain verify/memory verify/threads verify/verdict verify/verify
-TESTS_trace :=
+TESTS_trace := trace/ends trace/find trace/kernel trace/probes
 TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/relay \
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
@@ -107,7 +107,7 @@ TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test \
 # Those of a sanitized build.
 TESTS_san := selftests/harness/sanitized.test
 # Programs that shell tests run.
-TEST_HELPERS := harness/broken
+TEST_HELPERS := harness/broken trace/fire
 
 # What test programs share; linked where used.
 SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c selftests/lib/ktls_support.c \
