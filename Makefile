@@ -63,8 +63,10 @@ SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trac
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
 SRC_daemon :=
-SRC_cli_trace :=
-SRC_cli := $(SRC_cli_trace)
+SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
+	src/cli/trace_text.c src/cli/trace_words.c
+SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/conns.c src/cli/doctor.c src/cli/main.c \
+	src/cli/pool.c src/cli/stats.c
 
 LIB_ROOMS := error pool verify tls ktls
 LIB_SRC := $(foreach r,$(LIB_ROOMS),$(SRC_$(r)))
@@ -85,7 +87,7 @@ TESTS_engine := engine/address engine/backend engine/handshake engine/limits eng
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
 TESTS_daemon :=
-TESTS_cli :=
+TESTS_cli := cli/trace cli/trace_output
 
 TEST_ROOMS := error pool verify tls ktls engine trace control daemon cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
@@ -143,7 +145,7 @@ TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c
 
 LIB_A := $(O)/libktrust.a
 LIB_SO := $(O)/libktrust.so
-PROGRAMS := 
+PROGRAMS := $(O)/ktrust
 
 .PHONY: all
 all: $(LIB_A) $(LIB_SO) $(PROGRAMS)
