@@ -62,7 +62,8 @@ SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/e
 SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
-SRC_daemon :=
+SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c src/daemon/log.c \
+	src/daemon/main.c src/daemon/ops.c src/daemon/options.c src/daemon/pools.c src/daemon/serve.c
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
 SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/conns.c src/cli/doctor.c src/cli/main.c \
@@ -86,16 +87,16 @@ TESTS_trace := trace/ends trace/find trace/kernel trace/probes
 TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/relay \
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
-TESTS_daemon :=
+TESTS_daemon := daemon/config
 TESTS_cli := cli/trace cli/trace_output
 
 TEST_ROOMS := error pool verify tls ktls engine trace control daemon cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh :=
+TESTS_sh := daemon/command.test daemon/daemon.test daemon/pools.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
-TESTS_native_only := ktls/absent
+TESTS_native_only := daemon/command.test daemon/pools.test ktls/absent
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
@@ -109,7 +110,7 @@ TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test \
 # Those of a sanitized build.
 TESTS_san := selftests/harness/sanitized.test
 # Programs that shell tests run.
-TEST_HELPERS := harness/broken trace/fire
+TEST_HELPERS := daemon/echo harness/broken trace/fire
 
 # What test programs share; linked where used.
 SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c selftests/lib/ktls_support.c \
@@ -145,7 +146,7 @@ TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c
 
 LIB_A := $(O)/libktrust.a
 LIB_SO := $(O)/libktrust.so
-PROGRAMS := $(O)/ktrust
+PROGRAMS := $(O)/ktrustd $(O)/ktrust
 
 .PHONY: all
 all: $(LIB_A) $(LIB_SO) $(PROGRAMS)
@@ -287,7 +288,7 @@ $(O)/tools/pki: $(O)/tools/pki.o $(O)/selftests/lib/pki.o
 
 # ---- Fuzzing: make fuzz-smoke takes half a minute, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := der image pem tls
+FUZZERS := config der image pem tls
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \

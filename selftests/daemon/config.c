@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Settings: every one by flag, by file and by kt_config_set; every refusal with its place. */
+#include "../../src/daemon/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../../src/daemon/options.h"
+#include "../harness.h"
+
+FIXTURE(config)
+{
+	struct kt_config *config;
+	struct kt_error error;
+};
+
+FIXTURE_SETUP(config)
+{
+	self->config = kt_config_new();
+	ASSERT_TRUE(self->config);
+}
+
+FIXTURE_TEARDOWN(config)
+{
+	kt_config_free(self->config);
+}
+
+static int set(FIXTURE_DATA(config) * self, const char *section, const char *key, const char *value)
+{
+	memset(&self->error, 0, sizeof self->error);
+	return kt_config_set(self->config, section, key, value, "here", 7, &self->error);
+}
+
+static int read_text(FIXTURE_DATA(config) * self, const char *text, size_t len)
+{
+	FILE *file = fmemopen((void *)text, len, "r");
+	int err;
+
+	ASSERT_TRUE(file);
+	memset(&self->error, 0, sizeof self->error);
+	err = kt_config_read_file(self->config, file, "here", &self->error);
+	fclose(file);
+	return err;
+}
+
+static int read_string(FIXTURE_DATA(config) * self, const char *text)
+{
+	return read_text(self, text, strlen(text));
+}
+
+/* ---- Every setting ----------------------------------------------------------------------------
+ */
+
+static const struct {
+	const char *section;
+	const char *key;
+	const char *value;
+} full[] = {
+	{"ktrust", "control", "/run/c.sock"},
+	{"ktrust", "workers", "3"},
+	{"ktrust", "ktls", "require"},
+	{"ktrust", "handshake-timeout", "1500ms"},
+	{"ktrust", "connect-timeout", "2s"},
+	{"ktrust", "drain-timeout", "3m"},
+	{"ktrust", "connections-max", "10000000"},
+	{"pool", "source", "file:/a.pem"},
+	{"pool", "source", "file:/b with blank = and # sign.pem"},
+	{"listener", "listen", "[::1]:8443"},
+	{"listener", "backend", "unix:/run/b.sock"},
+	{"listener", "certificate", "/c.pem"},
+	{"listener", "key", "/k.pem"},
+	{"listener", "client-auth", "optional"},
+	{"listener", "client-pool", "clients"},
+};
+
+#define FULL (sizeof full / sizeof full[0])
+
+static const char *section_of(size_t i)
+{
+	if (!strcmp(full[i].section, "pool"))
+		return "pool clients";
+	return strcmp(full[i].section, "listener") ? "ktrust" : "listener web";
+}
+
+static void expect_full(const struct kt_config *config)
+{
+	const struct kt_config_listener *listener = &config->listeners[0];
+	const struct kt_config_pool *pool = &config->pools[0];
+
+	EXPECT_STREQ("/run/c.sock", config->control);
+	EXPECT_EQ(3, config->workers);
+	EXPECT_EQ(KT_KTLS_REQUIRE, config->ktls);
+	EXPECT_EQ(1500, config->handshake_timeout_ms);
+	EXPECT_EQ(2000, config->connect_timeout_ms);
+	EXPECT_EQ(180000, config->drain_timeout_ms);
+	EXPECT_EQ(10000000, config->connections_max);
+	ASSERT_EQ(1, config->pool_count);
+	EXPECT_STREQ("clients", pool->name);
+	ASSERT_EQ(2, pool->sources.count);
+	EXPECT_STREQ("file:/a.pem", pool->sources.at[0]);
+	EXPECT_STREQ("file:/b with blank = and # sign.pem", pool->sources.at[1]);
+	ASSERT_EQ(1, config->listener_count);
+	EXPECT_STREQ("web", listener->name);
+	EXPECT_STREQ("[::1]:8443", listener->listen);
+	EXPECT_STREQ("unix:/run/b.sock", listener->backend);
+	EXPECT_STREQ("/c.pem", listener->certificate);
+	EXPECT_STREQ("/k.pem", listener->key);
+	EXPECT_STREQ("clients", listener->pool);
+	EXPECT_EQ(KT_CLIENT_AUTH_OPTIONAL, listener->client_auth);
+}
+
+TEST(the_cases_here_cover_every_setting)
+{
+	const struct kt_setting *setting;
+	size_t settings = 0;
+
+	for (; (setting = kt_config_setting(settings)); settings++) {
+		bool found = false;
+
+		for (size_t i = 0; i < FULL; i++)
+			found |= !strcmp(full[i].section, setting->section) &&
+				 !strcmp(full[i].key, setting->key);
+		EXPECT_TRUE(found)
+		{
+			TH_LOG("[%s] %s", setting->section, setting->key);
+		}
+		EXPECT_TRUE(setting->help[0] && setting->value[0]);
+	}
+	EXPECT_LT(0, settings);
+}
+
+TEST_F(config, every_setting_can_be_set)
+{
+	for (size_t i = 0; i < FULL; i++)
+		EXPECT_EQ(0, set(self, section_of(i), full[i].key, full[i].value))
+		{
+			TH_LOG("%s: %s", full[i].key, self->error.text);
+		}
+	expect_full(self->config);
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+}
+
+TEST_F(config, every_setting_can_stand_in_a_file)
+{
+	char text[4096] = "\n# a comment\n\t; another\n";
+	const char *section = "";
+
+	for (size_t i = 0; i < FULL; i++) {
+		size_t used = strlen(text);
+
+		if (strcmp(section, section_of(i)))
+			used += (size_t)snprintf(text + used, sizeof text - used, " [ %s ] \r\n",
+						 section_of(i));
+		section = section_of(i);
+		snprintf(text + used, sizeof text - used, "\t%s=  %s \r\n", full[i].key,
+			 full[i].value);
+	}
+	ASSERT_EQ(0, read_string(self, text))
+	{
+		TH_LOG("line %u: %s", self->error.line, self->error.text);
+	}
+	expect_full(self->config);
+}
+
+TEST_F(config, every_setting_has_a_flag)
+{
+	static char text[FULL][128];
+	char *argv[FULL + 3] = {"ktrustd"};
+	int argc = 1;
+	bool check_only;
+
+	for (size_t i = 0; i < FULL; i++) {
+		if (i && !strcmp(full[i].section, "listener") &&
+		    strcmp(full[i - 1].section, "listener"))
+			argv[argc++] = "--listener=web";
+		if (!strcmp(full[i].section, "pool"))
+			snprintf(text[i], sizeof text[i], "--pool=clients=%s", full[i].value);
+		else
+			snprintf(text[i], sizeof text[i], "--%s=%s", full[i].key, full[i].value);
+		argv[argc++] = text[i];
+	}
+	ASSERT_EQ(0, kt_options_parse(argc, argv, self->config, &check_only, &self->error))
+	{
+		TH_LOG("%s: %s", self->error.where, self->error.text);
+	}
+	EXPECT_FALSE(check_only);
+	expect_full(self->config);
+}
+
+TEST_F(config, what_is_not_set_has_its_default)
+{
+	EXPECT_STREQ("/run/ktrust/control.sock", self->config->control);
+	EXPECT_EQ(30000, self->config->drain_timeout_ms);
+	EXPECT_EQ(KT_KTLS_AUTO, self->config->ktls);
+	/* 0: the engine's own */
+	EXPECT_EQ(0, self->config->workers);
+	EXPECT_EQ(0, self->config->handshake_timeout_ms);
+	EXPECT_EQ(0, self->config->connect_timeout_ms);
+	EXPECT_EQ(65536, self->config->connections_max);
+	ASSERT_EQ(0, set(self, "listener l", "listen", ":1"));
+	EXPECT_EQ(KT_CLIENT_AUTH_REQUIRE, self->config->listeners[0].client_auth);
+}
+
+TEST_F(config, a_later_value_replaces_an_earlier_one)
+{
+	ASSERT_EQ(0, set(self, "listener l", "backend", ":1"));
+	ASSERT_EQ(0, set(self, "listener   l", "backend", ":2"));
+	EXPECT_EQ(1, self->config->listener_count);
+	EXPECT_STREQ(":2", self->config->listeners[0].backend);
+}
+
+TEST_F(config, flags_after_a_file_replace_what_it_says)
+{
+	char path[] = "/tmp/ktrust-config-XXXXXX", flag[64];
+	char *argv[] = {"ktrustd", flag, "--workers=2", "--check"};
+	int fd = mkstemp(path);
+	bool check_only = false;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(21, write(fd, "[ktrust]\nworkers = 9\n", 21));
+	close(fd);
+	snprintf(flag, sizeof flag, "--config=%s", path);
+	EXPECT_EQ(0, kt_options_parse(4, argv, self->config, &check_only, &self->error));
+	unlink(path);
+	EXPECT_EQ(2, self->config->workers);
+	EXPECT_TRUE(check_only);
+}
+
+TEST_F(config, durations_have_units_and_a_limit)
+{
+	static const struct {
+		const char *value;
+		unsigned int ms;
+	} good[] = {{"1ms", 1},		 {"86400000ms", 86400000}, {"86400s", 86400000},
+		    {"1440m", 86400000}, {"24h", 86400000},	   {"007s", 7000}};
+	static const char *const bad[] = {
+		"",    "5",    "0s",	"-1s",	      "+1s",
+		" 1s", "s",    "1 s",	"1sec",	      "1.5s",
+		"25h", "0x1s", "1441m", "86400001ms", "99999999999999999999s"};
+
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		EXPECT_EQ(0, set(self, "ktrust", "drain-timeout", good[i].value));
+		EXPECT_EQ(good[i].ms, self->config->drain_timeout_ms);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		EXPECT_EQ(-EINVAL, set(self, "ktrust", "drain-timeout", bad[i]))
+		{
+			TH_LOG("'%s'", bad[i]);
+		}
+		EXPECT_TRUE(strstr(self->error.text, "expected DURATION"));
+	}
+	EXPECT_EQ(7000, self->config->drain_timeout_ms);
+}
+
+/* ---- Refusals ---------------------------------------------------------------------------------
+ */
+
+TEST_F(config, bad_values_are_refused_and_change_nothing)
+{
+	static const struct {
+		const char *section, *key, *value, *text;
+	} cases[] = {
+		{"ktrust", "workers", "0", "workers = 0: expected N"},
+		{"ktrust", "workers", "1025", "expected N"},
+		{"ktrust", "workers", "two", "expected N"},
+		{"ktrust", "workers", "-2", "expected N"},
+		{"ktrust", "workers", "2x", "expected N"},
+		{"ktrust", "workers", "99999999999999999999999", "expected N"},
+		{"ktrust", "workers", "", "expected N"},
+		{"ktrust", "connections-max", "0", "expected N"},
+		{"ktrust", "ktls", "yes", "ktls = yes: expected auto|require|off"},
+		{"ktrust", "control", "", "expected PATH"},
+		{"listener l", "client-auth", "no", "expected none|optional|require"},
+		{"listener l", "listen", "", "expected ADDRESS"},
+		{"pool p", "source", "", "expected SOURCE"},
+		{"ktrust", "worker", "1", "[ktrust] has no setting 'worker'"},
+		{"ktrust", "source", "file:x", "[ktrust] has no setting 'source'"},
+		{"pool p", "listen", ":1", "[pool] has no setting 'listen'"},
+		{"listener l", "workers", "1", "[listener] has no setting 'workers'"},
+	};
+
+	ASSERT_EQ(0, set(self, "ktrust", "workers", "5"));
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		EXPECT_EQ(-EINVAL, set(self, cases[i].section, cases[i].key, cases[i].value));
+		EXPECT_TRUE(strstr(self->error.text, cases[i].text))
+		{
+			TH_LOG("%s", self->error.text);
+		}
+		EXPECT_STREQ("here", self->error.where);
+		EXPECT_EQ(7, self->error.line);
+	}
+	EXPECT_EQ(5, self->config->workers);
+	EXPECT_EQ(0, self->config->pools[0].sources.count);
+}
+
+TEST_F(config, sections_that_are_none_are_refused)
+{
+	static const struct {
+		const char *section, *text;
+	} cases[] = {
+		{"", "no such section"},
+		{"server", "[server]: no such section"},
+		{"ktrust x", "no such section"},
+		{"pools", "no such section"},
+		{"listener", "a name is"},
+		{"listener ", "a name is"},
+		{"pool", "a name is"},
+		{"pool a b", "a name is"},
+		{"pool .a", "a name is"},
+		{"listener -a", "a name is"},
+		{"listener \xff", "a name is"},
+		{"listener 0123456789012345678901234567890_", "a name is"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		EXPECT_EQ(-EINVAL, kt_config_add_section(self->config, cases[i].section, "here", 7,
+							 &self->error));
+		EXPECT_TRUE(strstr(self->error.text, cases[i].text))
+		{
+			TH_LOG("'%s': %s", cases[i].section, self->error.text);
+		}
+		EXPECT_EQ(7, self->error.line);
+	}
+	EXPECT_EQ(0, self->config->pool_count + self->config->listener_count);
+}
+
+TEST_F(config, too_many_sections_are_refused)
+{
+	static const char *const kinds[] = {"pool", "listener"};
+	char section[64];
+
+	for (size_t k = 0; k < 2; k++) {
+		for (unsigned int i = 0; i <= 64; i++) {
+			snprintf(section, sizeof section, "%s n%u", kinds[k], i);
+			EXPECT_EQ(i < 64 ? 0 : -E2BIG,
+				  kt_config_add_section(self->config, section, "here", 1,
+							&self->error));
+		}
+		EXPECT_TRUE(strstr(self->error.text, "at most 64"));
+	}
+}
+
+TEST_F(config, bad_lines_are_refused_with_their_number)
+{
+	static const struct {
+		const char *text;
+		unsigned int line;
+		const char *why;
+	} cases[] = {
+		{"workers = 1\n", 1, "before the first [section]"},
+		{"[ktrust]\n\nworkers\n", 3, "neither [section] nor key = value"},
+		{"[ktrust]\nworkers 1", 2, "neither [section] nor key = value"},
+		{"[ktrust\nworkers = 1\n", 1, "'[' without ']'"},
+		{"[ktrust] x\n", 1, "'[' without ']'"},
+		{"[ktrust]\n# c\n\nworkers = x\n", 4, "workers = x: expected N"},
+		{"[ktrust]\nworkers = 1 ; one\n", 2, "expected N"},
+		{"[ktrust]\n = 1\n", 2, "has no setting ''"},
+		{"[listener]\n", 1, "a name is"},
+		{"[nonsense]\n", 1, "no such section"},
+		{"[]\n", 1, "no such section"},
+		{"[ktrust]\n[listener web]\nport = 1\n", 3, "[listener] has no setting 'port'"},
+		{"[pool 0123456789012345678901234567890123456789012345678901234567890123456789]\n",
+		 1, "too long"},
+		/* a file that was cut */
+		{"[ktrust]\nworkers = 1\n[listen", 3, "'[' without ']'"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		EXPECT_EQ(-EINVAL, read_string(self, cases[i].text))
+		{
+			TH_LOG("%s", cases[i].text);
+		}
+		EXPECT_STREQ("here", self->error.where);
+		EXPECT_EQ(cases[i].line, self->error.line);
+		EXPECT_TRUE(strstr(self->error.text, cases[i].why))
+		{
+			TH_LOG("%s: %s", cases[i].text, self->error.text);
+		}
+	}
+}
+
+TEST_F(config, nul_bytes_are_refused)
+{
+	static const char middle[] = "[ktrust]\nworkers = 1\0\nktls = off\n";
+	static const char last[] = "[ktrust]\nworkers = 1\0x";
+
+	EXPECT_EQ(-EINVAL, read_text(self, middle, sizeof middle - 1));
+	EXPECT_EQ(2, self->error.line);
+	EXPECT_TRUE(strstr(self->error.text, "NUL"));
+	EXPECT_EQ(-EINVAL, read_text(self, last, sizeof last - 1));
+	EXPECT_TRUE(strstr(self->error.text, "NUL"));
+	EXPECT_EQ(0, self->config->workers);
+}
+
+TEST_F(config, lines_have_a_limit)
+{
+	char text[KT_CONFIG_LINE_MAX + 32] = "[pool p]\nsource = file:";
+	size_t start = strlen("[pool p]\n");
+
+	memset(text + strlen(text), 'x', sizeof text - strlen(text));
+	text[start + KT_CONFIG_LINE_MAX] = '\n';
+	text[start + KT_CONFIG_LINE_MAX + 1] = '\0';
+	EXPECT_EQ(0, read_string(self, text));
+	text[start + KT_CONFIG_LINE_MAX] = 'x';
+	text[start + KT_CONFIG_LINE_MAX + 1] = '\n';
+	text[start + KT_CONFIG_LINE_MAX + 2] = '\0';
+	EXPECT_EQ(-EINVAL, read_string(self, text));
+	EXPECT_EQ(2, self->error.line);
+	EXPECT_TRUE(strstr(self->error.text, "too long"));
+	text[start + KT_CONFIG_LINE_MAX + 1] = '\0'; /* the same at the end of the file */
+	EXPECT_EQ(-EINVAL, read_string(self, text));
+	EXPECT_TRUE(strstr(self->error.text, "too long"));
+}
+
+TEST_F(config, files_that_cannot_be_read_are_named)
+{
+	EXPECT_EQ(-ENOENT, kt_config_read(self->config, "/nonexistent", &self->error));
+	EXPECT_STREQ("/nonexistent", self->error.where);
+	EXPECT_EQ(-EISDIR, kt_config_read(self->config, "/tmp", &self->error));
+	EXPECT_STREQ("/tmp", self->error.where);
+}
+
+TEST_F(config, an_empty_file_sets_nothing)
+{
+	char path[] = "/tmp/ktrust-config-XXXXXX";
+
+	close(mkstemp(path));
+	EXPECT_EQ(0, kt_config_read(self->config, path, &self->error));
+	unlink(path);
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+}
+
+TEST_F(config, flags_that_do_not_fit_are_refused)
+{
+	static const struct {
+		const char *flag, *where, *text;
+	} cases[] = {
+		{"--workers=x", "--workers", "workers = x: expected N"},
+		{"--pool=clients", "--pool", "expected NAME=SOURCE"},
+		{"--pool==file:x", "--pool", "expected NAME=SOURCE"},
+		{"--pool=x=", "--pool", "expected SOURCE"},
+		{"--pool=0123456789012345678901234567890123456789=file:x", "--pool",
+		 "expected NAME=SOURCE"},
+		{"--listener=", "--listener", "a name is"},
+		{"--listener=a b", "--listener", "a name is"},
+		{"--config=/nonexistent", "/nonexistent", "No such file"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char *argv[] = {"ktrustd", (char *)cases[i].flag};
+		bool check_only;
+
+		EXPECT_GT(0, kt_options_parse(2, argv, self->config, &check_only, &self->error));
+		EXPECT_STREQ(cases[i].where, self->error.where);
+		EXPECT_TRUE(strstr(self->error.text, cases[i].text))
+		{
+			TH_LOG("%s: %s", cases[i].flag, self->error.text);
+		}
+	}
+}
+
+/* ---- Does it fit together? --------------------------------------------------------------------
+ */
+
+static void set_up_listener(FIXTURE_DATA(config) * self)
+{
+	ASSERT_EQ(0, read_string(self, "[pool p]\nsource = file:p\n"
+				       "[listener l]\nlisten = :1\nbackend = :2\n"
+				       "certificate = c\nkey = k\nclient-pool = p\n"));
+}
+
+static void expect_unfit(FIXTURE_DATA(config) * self, const char *where, const char *text)
+{
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+	EXPECT_STREQ(where, self->error.where);
+	EXPECT_TRUE(strstr(self->error.text, text))
+	{
+		TH_LOG("%s", self->error.text);
+	}
+}
+
+TEST_F(config, what_fits_together_passes)
+{
+	set_up_listener(self);
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+}
+
+TEST_F(config, a_listener_is_needed)
+{
+	expect_unfit(self, "configuration", "no listener");
+}
+
+TEST_F(config, a_listener_is_complete)
+{
+	struct kt_config_listener *listener = &self->config->listeners[0];
+	char **const fields[] = {&listener->listen, &listener->backend, &listener->certificate,
+				 &listener->key};
+	static const char *const names[] = {"'listen'", "'backend'", "'certificate'", "'key'"};
+
+	set_up_listener(self);
+	for (size_t i = 0; i < 4; i++) {
+		char *kept = *fields[i];
+
+		*fields[i] = NULL;
+		expect_unfit(self, "l", names[i]);
+		*fields[i] = kept;
+	}
+}
+
+TEST_F(config, a_pool_has_a_source)
+{
+	set_up_listener(self);
+	ASSERT_EQ(0, kt_config_add_section(self->config, "pool empty", "x", 0, &self->error));
+	expect_unfit(self, "empty", "no source");
+}
+
+TEST_F(config, client_auth_and_pool_go_together)
+{
+	set_up_listener(self);
+	ASSERT_EQ(0, set(self, "listener l", "client-auth", "none"));
+	expect_unfit(self, "l", "would never ask it");
+	ASSERT_EQ(0, set(self, "listener l", "client-auth", "optional"));
+	ASSERT_EQ(0, set(self, "listener l", "client-pool", "q"));
+	expect_unfit(self, "l", "'q': there is no such pool");
+	free(self->config->listeners[0].pool);
+	self->config->listeners[0].pool = NULL;
+	expect_unfit(self, "l", "has no client-pool");
+	ASSERT_EQ(0, set(self, "listener l", "client-auth", "none"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+}
+
+TEST_HARNESS_MAIN

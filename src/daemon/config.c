@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of settings, and setting one of them. */
+#include "config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../control/control.h"
+
+enum kind { TEXT, TEXTS, NUMBER, DURATION, WORD };
+
+/* Where a value goes: an offset within the struct of its section. */
+struct entry {
+	struct kt_setting setting;
+	enum kind kind;
+	size_t offset;
+	unsigned int min, max; /* NUMBER */
+	const char *const *words;
+};
+
+const char *const kt_config_ktls_words[] = {
+	[KT_KTLS_AUTO] = "auto", [KT_KTLS_REQUIRE] = "require", [KT_KTLS_OFF] = "off", NULL};
+const char *const kt_config_client_auth_words[] = {[KT_CLIENT_AUTH_NONE] = "none",
+						   [KT_CLIENT_AUTH_OPTIONAL] = "optional",
+						   [KT_CLIENT_AUTH_REQUIRE] = "require",
+						   NULL};
+
+_Static_assert(sizeof(enum kt_ktls_mode) == sizeof(unsigned int), "WORD writes unsigned int");
+_Static_assert(sizeof(enum kt_client_auth) == sizeof(unsigned int), "WORD writes unsigned int");
+
+#define DAEMON(field)	offsetof(struct kt_config, field)
+#define POOL(field)	offsetof(struct kt_config_pool, field)
+#define LISTENER(field) offsetof(struct kt_config_listener, field)
+
+/* clang-format off */
+static const struct entry entries[] = {
+	{{"ktrust", "control", "PATH", "control socket (default " KT_CONTROL_DEFAULT ")"},
+	 .kind = TEXT, .offset = DAEMON(control)},
+	{{"ktrust", "workers", "N", "worker threads (default: one a CPU)"},
+	 .kind = NUMBER, .offset = DAEMON(workers), .min = 1, .max = 1024},
+	{{"ktrust", "ktls", "auto|require|off", "records in the kernel (default auto)"},
+	 .kind = WORD, .offset = DAEMON(ktls), .words = kt_config_ktls_words},
+	{{"ktrust", "handshake-timeout", "DURATION", "from accept to Finished (default 10s)"},
+	 .kind = DURATION, .offset = DAEMON(handshake_timeout_ms)},
+	{{"ktrust", "connect-timeout", "DURATION", "for connecting to a backend (default 5s)"},
+	 .kind = DURATION, .offset = DAEMON(connect_timeout_ms)},
+	{{"ktrust", "drain-timeout", "DURATION",
+	  "at a stop, for live connections to end (default 30s)"},
+	 .kind = DURATION, .offset = DAEMON(drain_timeout_ms)},
+	{{"ktrust", "connections-max", "N", "live connections; accepting pauses (default 65536)"},
+	 .kind = NUMBER, .offset = DAEMON(connections_max), .min = 1, .max = 10000000},
+	{{"pool", "source", "SOURCE", "where its anchors come from: file:PATH; several add up"},
+	 .kind = TEXTS, .offset = POOL(sources)},
+	{{"listener", "listen", "ADDRESS", "HOST:PORT, [v6]:PORT; port 0 lets the kernel choose"},
+	 .kind = TEXT, .offset = LISTENER(listen)},
+	{{"listener", "backend", "ADDRESS", "HOST:PORT, [v6]:PORT or unix:PATH"},
+	 .kind = TEXT, .offset = LISTENER(backend)},
+	{{"listener", "certificate", "FILE", "PEM certificate chain, leaf first"},
+	 .kind = TEXT, .offset = LISTENER(certificate)},
+	{{"listener", "key", "FILE", "PEM private key of the leaf"},
+	 .kind = TEXT, .offset = LISTENER(key)},
+	{{"listener", "client-auth", "none|optional|require",
+	  "client certificates (default require)"},
+	 .kind = WORD, .offset = LISTENER(client_auth), .words = kt_config_client_auth_words},
+	{{"listener", "client-pool", "POOL", "pool that clients are verified against"},
+	 .kind = TEXT, .offset = LISTENER(pool)},
+};
+/* clang-format on */
+
+#define ENTRIES (sizeof entries / sizeof entries[0])
+
+const struct kt_setting *kt_config_setting(size_t index)
+{
+	return index < ENTRIES ? &entries[index].setting : NULL;
+}
+
+/* ---- Values: each returns 0 or a positive errno ---------------------------------------------- */
+
+static int set_text(char **place, const char *value)
+{
+	char *copy;
+
+	if (!value[0])
+		return EINVAL;
+	copy = strdup(value);
+	if (!copy)
+		return ENOMEM;
+	free(*place);
+	*place = copy;
+	return 0;
+}
+
+static int add_text(struct kt_config_texts *texts, const char *value)
+{
+	char *copy = NULL;
+	char **grown;
+	int err = set_text(&copy, value);
+
+	if (err)
+		return err;
+	grown = reallocarray(texts->at, texts->count + 1, sizeof *grown);
+	if (!grown) {
+		free(copy);
+		return ENOMEM;
+	}
+	texts->at = grown;
+	texts->at[texts->count++] = copy;
+	return 0;
+}
+
+/* Digits, then whatever *ret_rest points at. */
+static int parse_digits(const char *value, unsigned long *ret_number, const char **ret_rest)
+{
+	unsigned long number;
+	char *end;
+
+	if (!isdigit((unsigned char)value[0]))
+		return EINVAL;
+	errno = 0;
+	number = strtoul(value, &end, 10);
+	if (errno)
+		return EINVAL;
+	*ret_number = number;
+	*ret_rest = end;
+	return 0;
+}
+
+static int set_number(unsigned int *place, const char *value, const struct entry *entry)
+{
+	unsigned long number;
+	const char *rest;
+
+	if (parse_digits(value, &number, &rest) || *rest || number < entry->min ||
+	    number > entry->max)
+		return EINVAL;
+	*place = (unsigned int)number;
+	return 0;
+}
+
+#define DAY_MS 86400000UL
+
+/* "500ms", "10s", "2m", "1h": a bare number could mean anything. At most a day. */
+static int set_duration(unsigned int *place_ms, const char *value)
+{
+	static const struct {
+		const char *unit;
+		unsigned int ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+	unsigned long number;
+	const char *rest;
+
+	if (parse_digits(value, &number, &rest) || !number)
+		return EINVAL;
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+		if (strcmp(rest, units[i].unit))
+			continue;
+		if (number > DAY_MS / units[i].ms)
+			return EINVAL;
+		*place_ms = (unsigned int)number * units[i].ms;
+		return 0;
+	}
+	return EINVAL;
+}
+
+static int set_word(unsigned int *place, const char *value, const char *const *words)
+{
+	for (unsigned int i = 0; words[i]; i++) {
+		if (strcmp(value, words[i]))
+			continue;
+		*place = i;
+		return 0;
+	}
+	return EINVAL;
+}
+
+static int set_value(const struct entry *entry, void *section, const char *value)
+{
+	void *place = (char *)section + entry->offset;
+
+	switch (entry->kind) {
+	case TEXT:
+		return set_text(place, value);
+	case TEXTS:
+		return add_text(place, value);
+	case NUMBER:
+		return set_number(place, value, entry);
+	case DURATION:
+		return set_duration(place, value);
+	case WORD:
+		return set_word(place, value, entry->words);
+	}
+	return EINVAL;
+}
+
+/* ---- Sections -------------------------------------------------------------------------------- */
+
+struct kt_config *kt_config_new(void)
+{
+	struct kt_config *config = calloc(1, sizeof *config);
+
+	if (!config)
+		return NULL;
+	config->drain_timeout_ms = 30000;
+	config->connections_max = 65536; /* said here and not by the engine: files must do for it */
+	config->control = strdup(KT_CONTROL_DEFAULT);
+	if (!config->control) {
+		free(config);
+		return NULL;
+	}
+	return config;
+}
+
+void kt_config_free(struct kt_config *config)
+{
+	if (!config)
+		return;
+	for (size_t i = 0; i < config->pool_count; i++) {
+		struct kt_config_texts *sources = &config->pools[i].sources;
+
+		for (size_t k = 0; k < sources->count; k++)
+			free(sources->at[k]);
+		free(sources->at);
+	}
+	for (size_t i = 0; i < config->listener_count; i++) {
+		struct kt_config_listener *listener = &config->listeners[i];
+
+		free(listener->listen);
+		free(listener->backend);
+		free(listener->certificate);
+		free(listener->key);
+		free(listener->pool);
+	}
+	free(config->control);
+	free(config);
+}
+
+/* Names go into logs, events and JSON: the same bytes everywhere. */
+static bool is_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && len <= KT_CONFIG_NAME_MAX && name[0] != '.' && name[0] != '-' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+		       len;
+}
+
+/* The pool of this name, made when it is new; NULL: too many. */
+static void *find_pool(struct kt_config *config, const char *name)
+{
+	struct kt_config_pool *pool;
+
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (!strcmp(config->pools[i].name, name))
+			return &config->pools[i];
+	if (config->pool_count == KT_POOLS_MAX)
+		return NULL;
+	pool = &config->pools[config->pool_count++];
+	strcpy(pool->name, name);
+	return pool;
+}
+
+static void *find_listener(struct kt_config *config, const char *name)
+{
+	struct kt_config_listener *listener;
+
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (!strcmp(config->listeners[i].name, name))
+			return &config->listeners[i];
+	if (config->listener_count == KT_LISTENERS_MAX)
+		return NULL;
+	listener = &config->listeners[config->listener_count++];
+	strcpy(listener->name, name);
+	listener->client_auth = KT_CLIENT_AUTH_REQUIRE;
+	return listener;
+}
+
+/* Where in a message a value stands. */
+struct place {
+	const char *where;
+	unsigned int line;
+	struct kt_error *error;
+};
+
+static const struct {
+	const char *kind;
+	unsigned int most;
+	void *(*find)(struct kt_config *config, const char *name);
+} named_sections[] = {{"pool", KT_POOLS_MAX, find_pool},
+		      {"listener", KT_LISTENERS_MAX, find_listener}};
+
+static int find_named(struct kt_config *config, size_t index, const char *name,
+		      const struct place *place, void **ret_section)
+{
+	const char *kind = named_sections[index].kind;
+	void *found;
+
+	if (!is_name(name))
+		return kt_error_set(place->error, EINVAL, place->where, place->line,
+				    "[%s %s]: a name is 1 to %d letters, digits, '.', '_' or '-', "
+				    "not '.' or '-' first",
+				    kind, name, KT_CONFIG_NAME_MAX);
+	found = named_sections[index].find(config, name);
+	if (!found)
+		return kt_error_set(place->error, E2BIG, place->where, place->line,
+				    "[%s %s]: too many sections of this kind (at most %u)", kind,
+				    name, named_sections[index].most);
+	*ret_section = found;
+	return 0;
+}
+
+/* The struct that section names, and its kind. */
+static int find_section(struct kt_config *config, const char *section, const struct place *place,
+			const char **ret_kind, void **ret_section)
+{
+	if (!strcmp(section, "ktrust")) {
+		*ret_kind = section;
+		*ret_section = config;
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof named_sections / sizeof named_sections[0]; i++) {
+		const char *kind = named_sections[i].kind;
+		size_t len = strlen(kind);
+
+		if (strncmp(section, kind, len) || (section[len] && section[len] != ' '))
+			continue;
+		*ret_kind = kind;
+		return find_named(config, i, section + len + strspn(section + len, " "), place,
+				  ret_section);
+	}
+	return kt_error_set(place->error, EINVAL, place->where, place->line,
+			    "[%s]: no such section (there are [ktrust], [pool NAME] and [listener "
+			    "NAME])",
+			    section);
+}
+
+int kt_config_add_section(struct kt_config *config, const char *section, const char *where,
+			  unsigned int line, struct kt_error *error)
+{
+	const struct place place = {where, line, error};
+	const char *kind;
+	void *found;
+
+	return find_section(config, section, &place, &kind, &found);
+}
+
+int kt_config_set(struct kt_config *config, const char *section, const char *key, const char *value,
+		  const char *where, unsigned int line, struct kt_error *error)
+{
+	const struct place place = {where, line, error};
+	const char *kind;
+	void *found;
+	int err = find_section(config, section, &place, &kind, &found);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < ENTRIES; i++) {
+		const struct kt_setting *setting = &entries[i].setting;
+
+		if (strcmp(setting->section, kind) || strcmp(setting->key, key))
+			continue;
+		err = set_value(&entries[i], found, value);
+		if (err == EINVAL)
+			return kt_error_set(error, err, where, line, "%s = %s: expected %s", key,
+					    value, setting->value);
+		return err ? kt_error_set(error, err, where, line, "%s: %s", key, strerror(err))
+			   : 0;
+	}
+	return kt_error_set(error, EINVAL, where, line,
+			    "[%s] has no setting '%s' (see ktrustd --help)", kind, key);
+}

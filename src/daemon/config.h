@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The daemon's settings, from flags and from an INI file, through one table.
+ *
+ * Every setting has a section, a key and a flag of the same name; both ways end in
+ * kt_config_set, so that neither can do what the other cannot. Settings given later replace
+ * earlier ones; the sources of a pool add up.
+ *
+ *   [ktrust]            control workers ktls handshake-timeout connect-timeout drain-timeout
+ *                       connections-max
+ *   [pool NAME]         source
+ *   [listener NAME]     listen backend certificate key client-auth client-pool
+ *
+ * The file is INI in its plainest form: a line is `[section]`, `key = value`, a comment (first
+ * character '#' or ';') or blank; blanks around keys and values do not count, and a value goes on
+ * to the end of its line as it is. Nothing is quoted, continued or escaped.
+ *
+ * Threads: used by the main thread before anything else starts, then read only.
+ */
+#ifndef KTRUST_DAEMON_CONFIG_H
+#define KTRUST_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <ktrust/error.h>
+#include <ktrust/tls.h>
+
+#include "../engine/engine.h"
+
+#define KT_LISTENERS_MAX 64
+#define KT_POOLS_MAX	 64
+
+#define KT_CONFIG_NAME_MAX 31	/* bytes of a section's name, without the terminating NUL */
+#define KT_CONFIG_LINE_MAX 4096 /* bytes of a line, without its newline */
+
+_Static_assert(KT_CONFIG_NAME_MAX == KT_POOL_NAME_MAX, "a section's name is a pool's");
+
+struct kt_config_texts {
+	char **at;
+	size_t count;
+};
+
+struct kt_config_pool {
+	char name[KT_CONFIG_NAME_MAX + 1];
+	struct kt_config_texts sources; /* as written: "file:PATH" */
+};
+
+struct kt_config_listener {
+	char name[KT_CONFIG_NAME_MAX + 1];
+	char *listen;
+	char *backend;
+	char *certificate;
+	char *key;
+	char *pool;
+	enum kt_client_auth client_auth; /* KT_CLIENT_AUTH_REQUIRE unless set */
+};
+
+struct kt_config {
+	char *control;
+	unsigned int workers; /* 0: as many as CPUs */
+	enum kt_ktls_mode ktls;
+	unsigned int handshake_timeout_ms;
+	unsigned int connect_timeout_ms;
+	unsigned int drain_timeout_ms;
+	unsigned int connections_max;
+	struct kt_config_pool pools[KT_POOLS_MAX];
+	size_t pool_count;
+	struct kt_config_listener listeners[KT_LISTENERS_MAX];
+	size_t listener_count;
+};
+
+/* What --help and the man page show; the order is that of the table. */
+struct kt_setting {
+	const char *section; /* "ktrust", "pool", "listener" */
+	const char *key;     /* also the flag */
+	const char *value;   /* placeholder of its value */
+	const char *help;
+};
+
+/* How enum kt_ktls_mode and enum kt_client_auth are written; each ends with NULL. */
+extern const char *const kt_config_ktls_words[];
+extern const char *const kt_config_client_auth_words[];
+
+/* NULL beyond the last. */
+const struct kt_setting *kt_config_setting(size_t index);
+
+/* NULL: out of memory. Everything at its default. */
+struct kt_config *kt_config_new(void);
+void kt_config_free(struct kt_config *config); /* NULL is fine */
+
+/*
+ * Have a section, even if nothing is set in it. -EINVAL no such kind, or no name that is one;
+ * -E2BIG too many pools or listeners. where and line (0: none) go into error.
+ */
+KT_WARN_UNUSED int kt_config_add_section(struct kt_config *config, const char *section,
+					 const char *where, unsigned int line,
+					 struct kt_error *error);
+
+/*
+ * Set one value. section is "ktrust", "pool NAME" or "listener NAME". -EINVAL names what is wrong
+ * and what would be right; -E2BIG too many pools or listeners; -ENOMEM.
+ */
+KT_WARN_UNUSED int kt_config_set(struct kt_config *config, const char *section, const char *key,
+				 const char *value, const char *where, unsigned int line,
+				 struct kt_error *error);
+
+/*
+ * Read an INI file. errno of the file, -EINVAL with its line; what came before the error has been
+ * set. The second form reads an open file, which stays the caller's; where names it in errors.
+ */
+KT_WARN_UNUSED int kt_config_read(struct kt_config *config, const char *path,
+				  struct kt_error *error);
+KT_WARN_UNUSED int kt_config_read_file(struct kt_config *config, FILE *file, const char *where,
+				       struct kt_error *error);
+
+/* Does it fit together: every listener complete, every pool it names there and with a source? */
+KT_WARN_UNUSED int kt_config_check(const struct kt_config *config, struct kt_error *error);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Settings from an INI file, and the check that all of them fit together. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reading {
+	struct kt_config *config;
+	const char *where;
+	unsigned int line;
+	char section[64]; /* empty before the first */
+	struct kt_error *error;
+};
+
+static const char blanks[] = " \t\r\n\v\f";
+
+/* Without the blanks at both ends, in place. */
+static char *trim(char *text)
+{
+	size_t len;
+
+	text += strspn(text, blanks);
+	for (len = strlen(text); len && strchr(blanks, text[len - 1]); len--)
+		;
+	text[len] = '\0';
+	return text;
+}
+
+static int bad(const struct reading *reading, const char *why)
+{
+	return kt_error_set(reading->error, EINVAL, reading->where, reading->line, "%s", why);
+}
+
+/* "[section]" */
+static int take_section(struct reading *reading, char *text)
+{
+	size_t len = strlen(text);
+
+	if (text[len - 1] != ']')
+		return bad(reading, "'[' without ']' at the end of the line");
+	text[len - 1] = '\0';
+	text = trim(text + 1);
+	if (strlen(text) >= sizeof reading->section)
+		return bad(reading, "this section's name is too long");
+	strcpy(reading->section, text);
+	return kt_config_add_section(reading->config, text, reading->where, reading->line,
+				     reading->error);
+}
+
+static int take_line(struct reading *reading, char *text)
+{
+	char *equals;
+
+	text = trim(text);
+	if (!text[0] || text[0] == '#' || text[0] == ';')
+		return 0;
+	if (text[0] == '[')
+		return take_section(reading, text);
+	equals = strchr(text, '=');
+	if (!equals)
+		return bad(reading, "neither [section] nor key = value");
+	if (!reading->section[0])
+		return bad(reading, "a setting before the first [section]");
+	*equals = '\0';
+	return kt_config_set(reading->config, reading->section, trim(text), trim(equals + 1),
+			     reading->where, reading->line, reading->error);
+}
+
+int kt_config_read_file(struct kt_config *config, FILE *file, const char *where,
+			struct kt_error *error)
+{
+	struct reading reading = {.config = config, .where = where, .error = error};
+	char line[KT_CONFIG_LINE_MAX + 2]; /* with newline and NUL */
+	int err = 0;
+
+	/* Filled, so that the last NUL is the one that fgets wrote. */
+	while (!err && memset(line, 1, sizeof line) && fgets(line, sizeof line, file)) {
+		size_t len = (size_t)((char *)memrchr(line, '\0', sizeof line) - line);
+
+		reading.line++;
+		if (len != strlen(line))
+			return bad(&reading, "a NUL byte: this is no text file");
+		if (len > KT_CONFIG_LINE_MAX && line[len - 1] != '\n')
+			return bad(&reading, "this line is too long");
+		err = take_line(&reading, line);
+	}
+	if (!err && ferror(file))
+		err = kt_error_set(error, errno ? errno : EIO, where, 0, "cannot be read");
+	return err;
+}
+
+int kt_config_read(struct kt_config *config, const char *path, struct kt_error *error)
+{
+	FILE *file = fopen(path, "re");
+	int err;
+
+	if (!file)
+		return kt_error_set(error, errno, path, 0, "%s", strerror(errno));
+	err = kt_config_read_file(config, file, path, error);
+	fclose(file);
+	return err;
+}
+
+static const struct kt_config_pool *pool_named(const struct kt_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (!strcmp(config->pools[i].name, name))
+			return &config->pools[i];
+	return NULL;
+}
+
+static int check_listener(const struct kt_config *config, const struct kt_config_listener *listener,
+			  struct kt_error *error)
+{
+	const struct {
+		const char *key;
+		const char *value;
+	} needed[] = {{"listen", listener->listen},
+		      {"backend", listener->backend},
+		      {"certificate", listener->certificate},
+		      {"key", listener->key}};
+
+	for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+		if (!needed[i].value)
+			return kt_error_set(error, EINVAL, listener->name, 0,
+					    "this listener has no '%s'", needed[i].key);
+	if (listener->client_auth == KT_CLIENT_AUTH_NONE && listener->pool)
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has a client-pool, but client-auth = none would "
+				    "never ask it (drop one of the two)");
+	if (listener->client_auth != KT_CLIENT_AUTH_NONE && !listener->pool)
+		return kt_error_set(
+			error, EINVAL, listener->name, 0,
+			"this listener verifies clients but has no client-pool (set it, "
+			"or client-auth = none)");
+	if (listener->pool && !pool_named(config, listener->pool))
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "client-pool '%s': there is no such pool", listener->pool);
+	return 0;
+}
+
+int kt_config_check(const struct kt_config *config, struct kt_error *error)
+{
+	int err;
+
+	if (!config->listener_count)
+		return kt_error_set(error, EINVAL, "configuration", 0,
+				    "no listener (see ktrustd --help)");
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (!config->pools[i].sources.count)
+			return kt_error_set(error, EINVAL, config->pools[i].name, 0,
+					    "this pool has no source");
+	for (size_t i = 0; i < config->listener_count; i++) {
+		err = check_listener(config, &config->listeners[i], error);
+		if (err)
+			return err;
+	}
+	return 0;
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The control protocol's operations, one function each behind one table. */
+#include "daemon.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef int operation(struct kt_daemon *daemon, const struct kt_question *question,
+		      struct kt_control *control, json_t **ret_result, struct kt_error *error);
+
+static int done(json_t *result, json_t **ret_result, struct kt_error *error)
+{
+	if (!result)
+		return kt_error_set(error, ENOMEM, "control", 0, "out of memory");
+	*ret_result = result;
+	return 0;
+}
+
+/* A list that grows in callbacks, which cannot fail: what did not fit into memory is kept here. */
+struct gathered {
+	json_t *json;
+	bool lost;
+};
+
+/* The list, which is the caller's then; NULL: out of memory. */
+static json_t *all_of(struct gathered *gathered)
+{
+	if (!gathered->lost)
+		return gathered->json;
+	json_decref(gathered->json);
+	return NULL;
+}
+
+/* ---- daemon.info ----------------------------------------------------------------------------- */
+
+static json_t *ktls_info(const struct kt_daemon *daemon)
+{
+	const struct kt_ktls_support *support = kt_engine_ktls(daemon->engine);
+	json_t *reason = support->attach ? json_null() : json_string(strerror(support->attach_err));
+
+	return json_pack("{s:s, s:b, s:b, s:o}", "mode", kt_config_ktls_words[daemon->config->ktls],
+			 "available", support->attach, "rekey", support->rekey, "reason", reason);
+}
+
+static json_t *listeners_info(const struct kt_daemon *daemon)
+{
+	json_t *list = json_array();
+	bool lost = false;
+
+	for (size_t i = 0; i < daemon->config->listener_count; i++) {
+		const struct kt_config_listener *listener = &daemon->config->listeners[i];
+		char text[KT_ADDRESS_TEXT_MAX] = "";
+		struct kt_address address;
+
+		if (!kt_engine_address(daemon->engine, i, &address))
+			kt_address_format(&address, text);
+		lost |= json_array_append_new(
+				list, json_pack("{s:s, s:s, s:o, s:s, s:s?}", "name",
+						listener->name, "listen", text, "backend",
+						kt_json_text(listener->backend), "client_auth",
+						kt_config_client_auth_words[listener->client_auth],
+						"pool", listener->pool)) != 0;
+	}
+	return all_of(&(struct gathered){list, lost});
+}
+
+static int info(struct kt_daemon *daemon, const struct kt_question *question,
+		struct kt_control *control, json_t **ret_result, struct kt_error *error)
+{
+	(void)question;
+	(void)control;
+	return done(json_pack("{s:s, s:i, s:o, s:o, s:o}", "version", KT_VERSION, "pid",
+			      (int)getpid(), "started", kt_json_time(daemon->started_ns), "ktls",
+			      ktls_info(daemon), "listeners", listeners_info(daemon)),
+		    ret_result, error);
+}
+
+/* ---- pool.list, pool.show, pool.load --------------------------------------------------------- */
+
+static json_t *error_info(struct kt_pools *pools, size_t index)
+{
+	struct kt_error why;
+	char text[600];
+
+	kt_pools_last_error(pools, index, &why);
+	return why.err ? kt_json_text(kt_error_format(&why, text, sizeof text)) : json_null();
+}
+
+/* Called within the pool's read section; an empty pool has version 0. */
+static json_t *snapshot_info(const struct kt_pool *pool, const struct kt_snapshot *snapshot)
+{
+	struct kt_snapshot_info about;
+
+	if (!snapshot)
+		return json_pack("{s:s, s:i, s:i}", "name", kt_pool_name(pool), "version", 0,
+				 "anchors", 0);
+	kt_snapshot_describe(snapshot, &about);
+	return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:I}", "name", about.pool, "version",
+			 (json_int_t)about.version, "anchors", (json_int_t)about.anchors, "digest",
+			 kt_json_digest(about.digest, KT_DIGEST_LEN), "source",
+			 kt_json_text(about.source), "created", kt_json_time(about.created_ns),
+			 "bytes", (json_int_t)about.image_len);
+}
+
+static json_t *anchor_info(const struct kt_anchor *anchor)
+{
+	struct kt_anchor_text text;
+
+	kt_anchor_describe(anchor, &text);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "subject", kt_json_text(text.subject),
+			 "fingerprint", kt_json_digest(anchor->fingerprint, KT_DIGEST_LEN),
+			 "identity", kt_json_digest(anchor->identity, KT_DIGEST_LEN), "key_id",
+			 anchor->key_id ? kt_json_digest(anchor->key_id, anchor->key_id_len)
+					: json_null(),
+			 "not_before", kt_json_date(text.not_before), "not_after",
+			 kt_json_date(text.not_after));
+}
+
+/*
+ * A pool and, if ret_anchors is not NULL, its anchors: of one snapshot, since a list that changed
+ * half-way would be of no pool that ever was. So nothing here waits for the client.
+ */
+static json_t *pool_info(struct kt_daemon *daemon, size_t index, json_t **ret_anchors)
+{
+	struct kt_pool *pool = kt_pools_at(daemon->pools, index);
+	const struct kt_snapshot *snapshot = kt_pool_read_begin(pool);
+	json_t *anchors = ret_anchors ? json_array() : NULL;
+	json_t *made = snapshot_info(pool, snapshot);
+	struct kt_pool_stats stats;
+	struct kt_anchor anchor;
+	int err = !made || (ret_anchors && !anchors);
+
+	for (size_t i = 0; anchors && snapshot && !kt_snapshot_anchor(snapshot, i, &anchor); i++)
+		err |= json_array_append_new(anchors, anchor_info(&anchor));
+	kt_pool_read_end(pool);
+	kt_pool_get_stats(pool, &stats);
+	err |= json_object_set_new(made, "published", json_integer((json_int_t)stats.published));
+	err |= json_object_set_new(made, "reclaimed", json_integer((json_int_t)stats.reclaimed));
+	err |= json_object_set_new(made, "last_error", error_info(daemon->pools, index));
+	if (err) {
+		json_decref(anchors);
+		json_decref(made);
+		return NULL;
+	}
+	if (ret_anchors)
+		*ret_anchors = anchors;
+	return made;
+}
+
+static int send_item(struct kt_control *control, json_t *item, struct kt_error *error)
+{
+	json_t *message = item ? kt_control_item(item) : NULL;
+	int err = message ? kt_control_send(control, message) : -ENOMEM;
+
+	json_decref(message);
+	return err ? kt_error_set(error, -err, "control", 0, "%s", strerror(-err)) : 0;
+}
+
+static int send_items(struct kt_control *control, json_t *list, struct kt_error *error)
+{
+	json_t *item;
+	size_t i;
+	int err;
+
+	json_array_foreach (list, i, item) {
+		err = send_item(control, json_incref(item), error);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int pool_list(struct kt_daemon *daemon, const struct kt_question *question,
+		     struct kt_control *control, json_t **ret_result, struct kt_error *error)
+{
+	size_t count = kt_pools_count(daemon->pools);
+
+	(void)question;
+	for (size_t i = 0; i < count; i++) {
+		int err = send_item(control, pool_info(daemon, i, NULL), error);
+
+		if (err)
+			return err;
+	}
+	return done(json_pack("{s:I}", "pools", (json_int_t)count), ret_result, error);
+}
+
+static int pool_show(struct kt_daemon *daemon, const struct kt_question *question,
+		     struct kt_control *control, json_t **ret_result, struct kt_error *error)
+{
+	json_t *anchors = NULL, *pool = pool_info(daemon, question->pool, &anchors);
+	int err = send_items(control, anchors, error);
+
+	json_decref(anchors);
+	if (!err)
+		return done(pool, ret_result, error);
+	json_decref(pool);
+	return err;
+}
+
+static int pool_load(struct kt_daemon *daemon, const struct kt_question *question,
+		     struct kt_control *control, json_t **ret_result, struct kt_error *error)
+{
+	struct kt_pool_change change;
+	int err = kt_pools_load(daemon->pools, question->pool, question->source, &change, error);
+
+	(void)control;
+	if (err)
+		return err;
+	return done(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "pool",
+			      kt_pool_name(kt_pools_at(daemon->pools, question->pool)),
+			      "old_version", (json_int_t)change.old_version, "new_version",
+			      (json_int_t)change.new_version, "added", (json_int_t)change.added,
+			      "removed", (json_int_t)change.removed, "anchors",
+			      (json_int_t)change.anchors, "changed",
+			      change.old_version != change.new_version),
+		    ret_result, error);
+}
+
+/* ---- conns ----------------------------------------------------------------------------------- */
+
+static json_t *verdict_info(const struct kt_conn_info *conn)
+{
+	const struct kt_verdict *verdict = &conn->verdict;
+
+	if (!conn->verified)
+		return json_null();
+	return json_pack(
+		"{s:I, s:o, s:o, s:o, s:I}", "pool_version", (json_int_t)verdict->pool_version,
+		"pool_digest", kt_json_digest(verdict->pool_digest, KT_DIGEST_LEN), "anchor",
+		kt_json_digest(verdict->anchor, KT_DIGEST_LEN), "anchor_name",
+		kt_json_text(verdict->anchor_name), "verify_ns", (json_int_t)verdict->duration_ns);
+}
+
+static void add_conn(const struct kt_conn_info *conn, void *arg)
+{
+	struct gathered *gathered = arg;
+	char peer[KT_ADDRESS_TEXT_MAX];
+	json_t *made = json_pack(
+		"{s:I, s:I, s:s, s:s, s:o, s:s?, s:s, s:s, s:b, s:b, s:o, s:I, s:I, s:I}", "conn",
+		(json_int_t)conn->conn, "cookie", (json_int_t)conn->cookie, "listener",
+		conn->listener, "peer_addr", kt_address_format(&conn->peer, peer), "peer",
+		kt_json_text(conn->peer_name), "pool", conn->pool, "protocol",
+		conn->version == KT_TLS_1_3 ? "TLSv1.3" : "TLSv1.2", "cipher", conn->cipher_name,
+		"ktls_tx", !!(conn->ktls & KT_KTLS_TX), "ktls_rx", !!(conn->ktls & KT_KTLS_RX),
+		"verdict", verdict_info(conn), "age_ns", (json_int_t)conn->age_ns, "bytes_in",
+		(json_int_t)conn->bytes_in, "bytes_out", (json_int_t)conn->bytes_out);
+
+	gathered->lost |= json_array_append_new(gathered->json, made) != 0;
+}
+
+static int conns(struct kt_daemon *daemon, const struct kt_question *question,
+		 struct kt_control *control, json_t **ret_result, struct kt_error *error)
+{
+	struct gathered list = {.json = json_array()};
+	int err = kt_engine_each_conn(daemon->engine, add_conn, &list);
+	size_t count = json_array_size(list.json);
+
+	(void)question;
+	if (!err && (!list.json || list.lost))
+		err = -ENOMEM;
+	if (err)
+		kt_error_set(error, -err, "connections", 0, "%s", strerror(-err));
+	else
+		err = send_items(control, list.json, error);
+	json_decref(list.json);
+	return err ? err
+		   : done(json_pack("{s:I}", "connections", (json_int_t)count), ret_result, error);
+}
+
+/* ---- stats ----------------------------------------------------------------------------------- */
+
+static void add_count(const char *name, uint64_t count, void *arg)
+{
+	struct gathered *gathered = arg;
+
+	gathered->lost |=
+		json_object_set_new(gathered->json, name, json_integer((json_int_t)count)) != 0;
+}
+
+static void add_version(const char *pool, uint64_t version, uint64_t count, void *arg)
+{
+	struct gathered *gathered = arg;
+	json_t *made = json_pack("{s:s, s:I, s:I}", "pool", pool, "version", (json_int_t)version,
+				 "handshakes", (json_int_t)count);
+
+	gathered->lost |= json_array_append_new(gathered->json, made) != 0;
+}
+
+static int stats(struct kt_daemon *daemon, const struct kt_question *question,
+		 struct kt_control *control, json_t **ret_result, struct kt_error *error)
+{
+	struct gathered outcomes = {.json = json_object()}, ends = {.json = json_object()};
+	struct gathered versions = {.json = json_array()};
+	struct kt_engine_stats s;
+
+	(void)question;
+	(void)control;
+	kt_engine_get_stats(daemon->engine, &s);
+	kt_engine_each_outcome(daemon->engine, add_count, &outcomes);
+	kt_engine_each_end(daemon->engine, add_count, &ends);
+	kt_engine_each_version(daemon->engine, add_version, &versions);
+	return done(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+			      "accepted", (json_int_t)s.accepted, "handshakes_ok",
+			      (json_int_t)s.handshakes_ok, "handshakes_failed",
+			      (json_int_t)s.handshakes_failed, "handshaking",
+			      (json_int_t)s.handshaking, "live", (json_int_t)s.live, "ended",
+			      (json_int_t)s.ended, "ktls_tx", (json_int_t)s.ktls_tx, "ktls_rx",
+			      (json_int_t)s.ktls_rx, "bytes_in", (json_int_t)s.bytes_in,
+			      "bytes_out", (json_int_t)s.bytes_out, "outcomes", all_of(&outcomes),
+			      "ends", all_of(&ends), "versions", all_of(&versions)),
+		    ret_result, error);
+}
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+struct kt_operation {
+	const char *name;
+	operation *run;
+	bool on_pool; /* the request names one, and may name a source */
+};
+
+static const struct kt_operation operations[] = {
+	{"conns", conns, false},	 {"daemon.info", info, false},
+	{"pool.list", pool_list, false}, {"pool.load", pool_load, true},
+	{"pool.show", pool_show, true},	 {"stats", stats, false},
+};
+
+static const struct kt_operation *find_operation(const char *name)
+{
+	for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
+		if (!strcmp(operations[i].name, name))
+			return &operations[i];
+	return NULL;
+}
+
+static int find_pool(struct kt_daemon *daemon, json_t *request, struct kt_question *question,
+		     struct kt_error *error)
+{
+	json_t *source = json_object_get(request, "source");
+	const char *name = json_string_value(json_object_get(request, "pool"));
+
+	if (!name)
+		return kt_error_set(error, EINVAL, "control", 0, "\"pool\" is missing");
+	if (source && !json_is_string(source))
+		return kt_error_set(error, EINVAL, "control", 0, "\"source\" is no string");
+	question->source = json_string_value(source);
+	for (size_t i = 0; i < kt_pools_count(daemon->pools); i++)
+		if (!strcmp(kt_pool_name(kt_pools_at(daemon->pools, i)), name)) {
+			question->pool = i;
+			return 0;
+		}
+	return kt_error_set(error, ENOENT, name, 0, "no such pool (see ktrust pool list)");
+}
+
+int kt_daemon_understand(struct kt_daemon *daemon, json_t *request,
+			 struct kt_question *ret_question, struct kt_error *error)
+{
+	const char *op = json_string_value(json_object_get(request, "op"));
+	json_int_t version = json_integer_value(json_object_get(request, "v"));
+	struct kt_question made = {.operation = op ? find_operation(op) : NULL};
+	int err = 0;
+
+	if (version != KT_CONTROL_VERSION)
+		return kt_error_set(error, EPROTONOSUPPORT, "control", 0,
+				    "protocol version %" JSON_INTEGER_FORMAT
+				    " is not spoken here (this is %d)",
+				    version, KT_CONTROL_VERSION);
+	if (!made.operation)
+		return kt_error_set(error, EOPNOTSUPP, "control", 0, "no such operation: %s",
+				    op ? op : "\"op\" is missing");
+	if (made.operation->on_pool)
+		err = find_pool(daemon, request, &made, error);
+	if (!err)
+		*ret_question = made;
+	return err;
+}
+
+int kt_daemon_answer(struct kt_daemon *daemon, const struct kt_question *question,
+		     struct kt_control *control, json_t **ret_result, struct kt_error *error)
+{
+	return question->operation->run(daemon, question, control, ret_result, error);
+}
