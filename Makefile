@@ -44,8 +44,8 @@ KT_LDFLAGS = $(LDFLAGS) $(SAN_FLAGS) -pthread -Wl,--as-needed
 obj = $(patsubst %.c,$(O)/%.o,$(1))
 
 SRC_error := src/error/error.c
-SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/der.c src/pool/describe.c \
-	src/pool/digest.c src/pool/image.c src/pool/memory.c src/pool/name.c src/pool/pem.c src/pool/pool.c \
+SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/der.c \
+	src/pool/describe.c src/pool/digest.c src/pool/image.c src/pool/memory.c src/pool/name.c src/pool/pem.c src/pool/pool.c \
 	src/pool/scan.c src/pool/set.c src/pool/slot.c src/pool/snapshot.c src/pool/source.c \
 	src/pool/transfer.c
 SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c \
@@ -57,9 +57,10 @@ SRC_tls := src/tls/context.c src/tls/credentials.c src/tls/describe.c src/tls/ex
 	src/tls/failure.c src/tls/handshake.c src/tls/peer.c src/tls/records.c src/tls/userspace.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
-	src/engine/handshake.c src/engine/listen.c src/engine/relay.c src/engine/ring.c src/engine/stats.c \
-	src/engine/worker.c
-SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c src/trace/why.c
+	src/engine/handshake.c src/engine/listen.c src/engine/relay.c src/engine/ring.c \
+	src/engine/stats.c src/engine/worker.c
+SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c \
+	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
 SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c src/daemon/log.c \
@@ -104,8 +105,8 @@ TESTS_computing := tls/export tls/memory tls/split verify/chain verify/memory ve
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
-TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test \
-	selftests/house/headers.test selftests/house/includes.test selftests/house/mutants.test \
+TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test selftests/house/headers.test \
+	selftests/house/includes.test selftests/house/manual.test selftests/house/mutants.test \
 	$(if $(ROOT),tools/guest.test)
 # Those of a sanitized build.
 TESTS_san := selftests/harness/sanitized.test
@@ -113,8 +114,8 @@ TESTS_san := selftests/harness/sanitized.test
 TEST_HELPERS := daemon/echo harness/broken trace/fire
 
 # What test programs share; linked where used.
-SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c selftests/lib/ktls_support.c \
-	selftests/lib/pki.c selftests/verify/world.c
+SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c \
+	selftests/lib/ktls_support.c selftests/lib/pki.c selftests/verify/world.c
 
 # What one test needs beside libktrust.a and the test library: objects of rooms outside the library
 # (TEST_OBJ_<room>/<name> = $(call obj,src/...)) and libraries (TEST_LIBS_<room>/<name>).
