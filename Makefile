@@ -204,7 +204,6 @@ $(call obj,$(SRC_trace)): private KT_CFLAGS += -I$(O)
 $(call obj,$(SRC_trace)): | $(BPF_SKEL)
 
 .SECONDARY: $(O)/bpf/ktrust.bpf.o
--include $(O)/bpf/ktrust.bpf.d
 
 # ---- Tests ------------------------------------------------------------------------------------
 
@@ -327,8 +326,5 @@ fuzz: $(FUZZ_BIN)
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(call obj,$(foreach r,$(LIB_ROOMS) engine trace control daemon cli,$(SRC_$(r)))))
--include $(patsubst %.o,%.d,$(call obj,$(SRC_testlib) $(patsubst %,selftests/%.c,$(TESTS) $(TEST_HELPERS)) tools/pki.c selftests/trace/support.c))
--include $(patsubst %.o,%.d,$(call fuzz_obj,$(SRC_error) $(SRC_pool) $(FUZZERS:%=selftests/fuzz/%.c)))
--include $(patsubst %.o,%.d,$(call obj,$(SRC_testlib) $(TESTS:%=selftests/%.c) tools/pki.c))
--include $(patsubst %.o,%.d,$(call obj,$(SRC_testlib) $(patsubst %,selftests/%.c,$(TESTS) $(TEST_HELPERS)) tools/pki.c))
+# What the compilers noted beside every object they made here, whatever list it came from.
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
