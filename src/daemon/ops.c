@@ -302,8 +302,10 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 	kt_engine_each_outcome(daemon->engine, add_count, &outcomes);
 	kt_engine_each_end(daemon->engine, add_count, &ends);
 	kt_engine_each_version(daemon->engine, add_version, &versions);
-	return done(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
-			      "accepted", (json_int_t)s.accepted, "handshakes_ok",
+	return done(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
+			      "s:o}",
+			      "accepted", (json_int_t)s.accepted, "accept_pauses",
+			      (json_int_t)s.accept_pauses, "handshakes_ok",
 			      (json_int_t)s.handshakes_ok, "handshakes_failed",
 			      (json_int_t)s.handshakes_failed, "handshaking",
 			      (json_int_t)s.handshaking, "live", (json_int_t)s.live, "ended",

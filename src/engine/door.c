@@ -115,6 +115,12 @@ static bool is_passing(int err)
 	return err == -ECONNABORTED || err == -EINTR || err == -EPROTO || err == -ECANCELED;
 }
 
+static void rest(struct kt_worker *worker)
+{
+	worker->accept_after_ns = worker->now_ns + RETRY_NS;
+	kt_count(&worker->stats.accept_pauses, 1);
+}
+
 void kt_door_accepted(struct kt_door *door, int res, bool more)
 {
 	if (!more) {
@@ -124,7 +130,7 @@ void kt_door_accepted(struct kt_door *door, int res, bool more)
 	if (res >= 0)
 		came_in(door, res);
 	else if (!is_passing(res))
-		door->worker->accept_after_ns = door->worker->now_ns + RETRY_NS;
+		rest(door->worker);
 }
 
 /* First come, first served: they are the longest here. */

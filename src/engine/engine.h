@@ -108,7 +108,8 @@ KT_WARN_UNUSED int kt_engine_address(const struct kt_engine *engine, size_t list
 				     struct kt_address *ret_address);
 
 struct kt_engine_stats {
-	uint64_t accepted; /* TCP connections taken */
+	uint64_t accepted;	/* TCP connections taken */
+	uint64_t accept_pauses; /* accepting failed, for lack of descriptors mostly, and rested */
 	uint64_t handshakes_ok;
 	uint64_t handshakes_failed; /* each with an outcome, see kt_engine_each_outcome */
 	uint64_t handshaking;	    /* now */

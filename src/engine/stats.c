@@ -106,6 +106,7 @@ static void add_stats(const struct kt_stats *stats, struct kt_engine_stats *sum)
 	uint64_t accepted = kt_counted(&stats->accepted);
 
 	sum->accepted += accepted;
+	sum->accept_pauses += kt_counted(&stats->accept_pauses);
 	sum->handshakes_ok += ok;
 	sum->handshakes_failed += failed;
 	sum->handshaking += accepted > ok + failed ? accepted - ok - failed : 0;

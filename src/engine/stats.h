@@ -39,6 +39,7 @@ struct kt_version_table {
 
 struct kt_stats {
 	_Atomic uint64_t accepted;
+	_Atomic uint64_t accept_pauses;
 	_Atomic uint64_t handshakes_ok;
 	_Atomic uint64_t handshakes_failed;
 	_Atomic uint64_t ended;
