@@ -2,7 +2,7 @@
 /*
  * Pools of trust anchors that are replaced while readers use them.
  *
- *   struct kt_anchor_set   mutable: anchors gathered from sources, owned by one thread
+ *   struct kt_anchor_set   mutable: anchors gathered from sources (ktrust/source.h)
  *   struct kt_snapshot     immutable: one state of a pool, version and digest included
  *   struct kt_pool         a name and the slot its current snapshot is published in
  *
@@ -10,14 +10,13 @@
  * gets from a pool points into that very image: there is no second form. The image can be written
  * to a file or memfd and mapped by another process, which reads it with the same functions.
  *
- * Threads. kt_anchor_set: one thread at a time. kt_snapshot: immutable, any number of threads.
+ * Threads. kt_snapshot: immutable, any number of threads.
  * kt_pool: readers in any thread, without registration (the RCU flavour is urcu-bp); writers
  * (kt_pool_commit) are serialised by the pool itself. A commit waits for a grace period: never
  * call it between kt_pool_read_begin and kt_pool_read_end of any pool, nor under a lock that
  * readers take.
  *
- * What this does not do: it does not check signatures, validity or basic constraints of anchors
- * (verification does), and it does not watch files (the daemon does).
+ * What this does not do: it reads no sources (ktrust/source.h) and watches no files (the daemon).
  */
 #ifndef KTRUST_POOL_H
 #define KTRUST_POOL_H
@@ -28,73 +27,29 @@
 
 #include <ktrust/anchor.h>
 #include <ktrust/error.h>
+#include <ktrust/source.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#define KT_POOL_NAME_MAX   31		/* bytes, without the terminating NUL */
-#define KT_SOURCE_MAX	   255		/* bytes, without the terminating NUL */
-#define KT_PEM_FILE_MAX	   (64UL << 20) /* bytes; a larger PEM file is refused */
-#define KT_ANCHORS_MAX	   (1U << 20)	/* anchors in one set */
-#define KT_CERTIFICATE_MAX (64U << 10)	/* bytes of DER of one certificate */
-
-/* ---- Anchor set: gathering ---------------------------------------------------------------- */
-
-struct kt_anchor_set;
-
-/* NULL: out of memory. Freed by kt_anchor_set_free, which accepts NULL. */
-struct kt_anchor_set *kt_anchor_set_new(void);
-void kt_anchor_set_free(struct kt_anchor_set *set);
-size_t kt_anchor_set_count(const struct kt_anchor_set *set);
-
-/*
- * Add one certificate; the DER is copied. A certificate that is already there (same DER) is
- * counted once and is no error. Errors: -EBADMSG not a well-formed X.509 certificate (strict DER
- * of the outer fields, trailing bytes refused), -EFBIG longer than KT_CERTIFICATE_MAX, -E2BIG set
- * full, -ENOMEM. `where` and `line` go into error.
- */
-KT_WARN_UNUSED int kt_anchor_set_add_der(struct kt_anchor_set *set, const uint8_t *der, size_t len,
-					 const char *where, unsigned int line,
-					 struct kt_error *error);
-
-/*
- * Add every certificate of a PEM text (RFC 7468) in memory. Strict: text between blocks is
- * allowed, but a malformed, cut or foreign block refuses the whole text and names its line:
- * -EBADMSG malformed or truncated, -EKEYREJECTED a private key (its content is neither kept nor
- * shown), -EOPNOTSUPP "TRUSTED CERTIFICATE" (its trust settings would be lost) or another label,
- * -ENODATA no certificate at all; and those of kt_anchor_set_add_der. On failure the set is
- * unchanged. What counts as strict is written out in src/pool/pem.h.
- */
-KT_WARN_UNUSED int kt_anchor_set_add_pem(struct kt_anchor_set *set, const char *text, size_t len,
-					 const char *where, struct kt_error *error);
-
-/*
- * The same from a regular file. Blocks on file IO. Errors besides those of kt_anchor_set_add_pem:
- * the errno of open and read, -EINVAL not a regular file, -EFBIG larger than KT_PEM_FILE_MAX.
- */
-KT_WARN_UNUSED int kt_anchor_set_add_pem_file(struct kt_anchor_set *set, const char *path,
-					      struct kt_error *error);
-
-/*
- * Add what a source in the words of the command line names: "file:PATH" (later versions: dir:,
- * certdata:, system, embedded). -EINVAL for a word that is none. Else as the source's own function.
- */
-KT_WARN_UNUSED int kt_anchor_set_add_source(struct kt_anchor_set *set, const char *source,
-					    struct kt_error *error);
+#define KT_POOL_NAME_MAX 31 /* bytes, without the terminating NUL */
 
 /* ---- Snapshot: one immutable state -------------------------------------------------------- */
 
 struct kt_snapshot;
 
 struct kt_snapshot_info {
-	const char *pool;      /* borrowed from the snapshot, NUL-terminated */
-	const char *source;    /* likewise: the sources it was built from, as written */
-	uint64_t version;      /* from 1; never goes back within a pool */
-	uint64_t created_ns;   /* CLOCK_REALTIME when it was built */
-	const uint8_t *digest; /* KT_DIGEST_LEN: SHA-256 over the sorted anchors' fingerprints */
+	const char *pool;    /* borrowed from the snapshot, NUL-terminated */
+	const char *source;  /* likewise: the sources it was built from, as written */
+	uint64_t version;    /* from 1; never goes back within a pool */
+	uint64_t created_ns; /* CLOCK_REALTIME when it was built */
+	/* KT_DIGEST_LEN: SHA-256 over the sorted anchors with their constraints, and the CRLs */
+	const uint8_t *digest;
 	size_t anchors;
+	size_t crls;
+	enum kt_crl_policy crl_policy;
 	size_t image_len; /* bytes of the image */
 };
 
@@ -126,10 +81,34 @@ KT_WARN_UNUSED int kt_snapshot_find_subject(const struct kt_snapshot *snapshot, 
 					    size_t name_len, size_t *cursor,
 					    struct kt_anchor *ret_anchor);
 
+/* Likewise the anchors with this subjectKeyIdentifier (the extension's content, len bytes). */
+KT_WARN_UNUSED int kt_snapshot_find_key_id(const struct kt_snapshot *snapshot,
+					   const uint8_t *key_id, size_t len, size_t *cursor,
+					   struct kt_anchor *ret_anchor);
+
 /* The anchor with this certificate (SHA-256 of its DER, KT_DIGEST_LEN bytes). -ENOENT: none. */
 KT_WARN_UNUSED int kt_snapshot_find_fingerprint(const struct kt_snapshot *snapshot,
 						const uint8_t *fingerprint,
 						struct kt_anchor *ret_anchor);
+
+/* A CRL of a snapshot. Pointers are borrowed from it, lengths in bytes. */
+struct kt_crl {
+	const uint8_t *der;
+	size_t der_len;
+	const uint8_t *issuer; /* DER Name within der */
+	size_t issuer_len;
+	const uint8_t *fingerprint; /* KT_DIGEST_LEN: SHA-256 of der */
+	int64_t this_update;	    /* seconds since the epoch, UTC */
+	int64_t next_update;	    /* INT64_MAX: the CRL names none */
+};
+
+/* CRL number `index` (0 … crls - 1, ordered by fingerprint). -ERANGE beyond. */
+KT_WARN_UNUSED int kt_snapshot_crl(const struct kt_snapshot *snapshot, size_t index,
+				   struct kt_crl *ret_crl);
+
+/* The CRLs of this issuer, one after another, as kt_snapshot_find_subject. */
+KT_WARN_UNUSED int kt_snapshot_find_crl(const struct kt_snapshot *snapshot, const uint8_t *issuer,
+					size_t issuer_len, size_t *cursor, struct kt_crl *ret_crl);
 
 /* How many anchors (by identity) `to` has that `from` lacks, and the reverse. from may be NULL. */
 void kt_snapshot_diff(const struct kt_snapshot *from, const struct kt_snapshot *to,

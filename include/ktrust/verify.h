@@ -49,8 +49,8 @@ enum kt_verdict_code {
 	KT_NAME_CONSTRAINT,  /* RFC 5280 §4.2.1.10 */
 	KT_NAME_MISMATCH,    /* the SAN does not have the name asked for (RFC 6125/9525) */
 	KT_WEAK_ALGORITHM,   /* key size or signature digest below the policy */
-	KT_REVOKED,		/* reserved until snapshots carry CRLs */
-	KT_INTERNAL, /* could not decide (memory, library); counts as refused */
+	KT_REVOKED,	     /* reserved until snapshots carry CRLs */
+	KT_INTERNAL,	     /* could not decide (memory, library); counts as refused */
 	KT_VERDICT_COUNT
 };
 
@@ -86,12 +86,14 @@ struct kt_query {
 
 struct kt_verdict {
 	enum kt_verdict_code code;
-	/* Of the certificate concerned: 0 leaf; -1: the chain as a whole. Accepted: of the anchor. */
+	/* Of the certificate concerned: 0 leaf; -1: the chain as a whole. Accepted: of the anchor.
+	 */
 	int depth;
 	uint64_t pool_version; /* of the snapshot the decision was taken against; 0: none */
 	uint8_t pool_digest[KT_DIGEST_LEN];
 	uint8_t anchor[KT_DIGEST_LEN]; /* fingerprint; zeros unless accepted */
-	char anchor_name[64]; /* its common name, or what its subject has instead; UTF-8, printable */
+	char anchor_name[64]; /* its common name, or what its subject has instead; UTF-8, printable
+			       */
 	uint64_t duration_ns;
 };
 

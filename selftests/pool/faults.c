@@ -407,7 +407,7 @@ TEST_F(faults, file_that_grew_beyond_the_limit_is_efbig)
 	struct kt_anchor_set *set = kt_anchor_set_new();
 
 	ASSERT_NE(NULL, set);
-	ASSERT_EQ(0, truncate(self->path, KT_PEM_FILE_MAX + 1));
+	ASSERT_EQ(0, truncate(self->path, KT_SOURCE_FILE_MAX + 1));
 	size_told = 1;
 	EXPECT_EQ(-EFBIG, kt_anchor_set_add_pem_file(set, self->path, NULL));
 	kt_anchor_set_free(set);

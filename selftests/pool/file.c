@@ -55,7 +55,7 @@ TEST_F(file, is_read)
 	write_file(self->path, self->root->pem, strlen(self->root->pem));
 	EXPECT_EQ(0, kt_anchor_set_add_pem_file(self->set, self->path, &self->error));
 	snprintf(source, sizeof source, "file:%s", self->path);
-	EXPECT_EQ(0, kt_anchor_set_add_source(self->set, source, &self->error));
+	EXPECT_EQ(0, kt_anchor_set_add_source(self->set, source, NULL, &self->error));
 	EXPECT_EQ(1, kt_anchor_set_count(self->set));
 }
 
@@ -120,7 +120,7 @@ TEST_F(file, too_large_is_efbig_before_it_is_read)
 TEST_F(file, of_the_largest_size_is_read)
 {
 	write_file(self->path, "", 0);
-	ASSERT_EQ(0, truncate(self->path, KT_PEM_FILE_MAX));
+	ASSERT_EQ(0, truncate(self->path, KT_SOURCE_FILE_MAX));
 	EXPECT_EQ(-EBADMSG, kt_anchor_set_add_pem_file(self->set, self->path, &self->error));
 }
 
@@ -150,7 +150,7 @@ TEST_F(file, other_words_are_no_source)
 	static const char *const words[] = {"", "file", "file:", "FILE:x", "dir:/x", "/x", "x:y"};
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		EXPECT_EQ(-EINVAL, kt_anchor_set_add_source(self->set, words[i], &self->error));
+		EXPECT_EQ(-EINVAL, kt_anchor_set_add_source(self->set, words[i], NULL, &self->error));
 		EXPECT_NE(NULL, strstr(self->error.text, "file:PATH"));
 	}
 }

@@ -100,7 +100,7 @@ static int gather(const struct kt_config_pool *config, const char *source,
 				"the sources' names have more than %u characters in all "
 				"(use shorter paths, or put the files into one)",
 				KT_SOURCE_MAX);
-		err = kt_anchor_set_add_source(set, sources[i], error);
+		err = kt_anchor_set_add_source(set, sources[i], NULL, error);
 		if (err)
 			return err;
 	}

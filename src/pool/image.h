@@ -66,7 +66,8 @@ struct kt_image_entry {
 };
 
 /* No padding anywhere: it would be bytes nobody checks. */
-_Static_assert(sizeof(struct kt_snapshot) == 80 + 2 * KT_DIGEST_LEN + 32 + 256, "header has holes");
+_Static_assert(sizeof(struct kt_snapshot) == 80 + 2 * KT_DIGEST_LEN + 32 + KT_SOURCE_MAX + 1,
+	       "header has holes");
 _Static_assert(sizeof(struct kt_image_entry) == 112, "entry has holes");
 
 /* Fill the offsets for this many anchors with der_len bytes of DER altogether. */

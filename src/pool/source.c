@@ -2,7 +2,7 @@
 /*
  * Sources of anchors: PEM text, PEM files, and the words of the command line that name them.
  */
-#include <ktrust/pool.h>
+#include <ktrust/source.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +65,7 @@ static int refuse_size(const char *path, struct kt_error *error)
 {
 	return kt_error_set(error, EFBIG, path, 0,
 			    "the file has more than %lu bytes (is it the right one?)",
-			    KT_PEM_FILE_MAX);
+			    KT_SOURCE_FILE_MAX);
 }
 
 /*
@@ -89,7 +89,7 @@ static int open_regular(const char *path, size_t *ret_size, struct kt_error *err
 				   "not a regular file (name a file of PEM certificates)");
 		goto close_fd;
 	}
-	if ((uint64_t)st.st_size > KT_PEM_FILE_MAX) {
+	if ((uint64_t)st.st_size > KT_SOURCE_FILE_MAX) {
 		err = refuse_size(path, error);
 		goto close_fd;
 	}
@@ -134,7 +134,7 @@ static int read_all(int fd, struct content *content, const char *path, struct kt
 			return kt_error_set(error, errno, path, 0, "cannot be read: %s",
 					    strerror(errno));
 		content->len += (size_t)got;
-		if (content->len > KT_PEM_FILE_MAX)
+		if (content->len > KT_SOURCE_FILE_MAX)
 			return refuse_size(path, error);
 	}
 }
@@ -176,8 +176,10 @@ static const struct source_kind {
 	{"file:", kt_anchor_set_add_pem_file},
 };
 
-int kt_anchor_set_add_source(struct kt_anchor_set *set, const char *source, struct kt_error *error)
+int kt_anchor_set_add_source(struct kt_anchor_set *set, const char *source,
+			     const struct kt_source_options *options, struct kt_error *error)
 {
+	(void)options;
 	for (size_t i = 0; i < sizeof source_kinds / sizeof source_kinds[0]; i++) {
 		const struct source_kind *kind = &source_kinds[i];
 		size_t len = strlen(kind->prefix);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Mozilla's roots, compiled into a program: trust for systems that have none.
+ *
+ * The data is a library of its own, libktrust_roots (MPL-2.0), which programs link and libktrust
+ * does not: whoever builds a program decides whether it carries roots that age with it. A program
+ * hands kt_embedded_roots to the source "embedded" through struct kt_source_options.
+ *
+ * Threads: immutable.
+ */
+#ifndef KTRUST_ROOTS_H
+#define KTRUST_ROOTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ktrust/anchor.h>
+
+struct kt_root {
+	const uint8_t *der;
+	size_t der_len;
+	const char *label; /* Mozilla's name for it, UTF-8 */
+	struct kt_constraints constraints;
+};
+
+struct kt_roots {
+	const char *version; /* of the NSS builtins library they are from: "2.92" */
+	int64_t date;	     /* of that version, seconds since the epoch, UTC */
+	const struct kt_root *roots;
+	size_t count;
+	uint8_t digest[KT_DIGEST_LEN]; /* of a snapshot of exactly these anchors */
+};
+
+/* Only where a program links libktrust_roots. */
+extern const struct kt_roots kt_embedded_roots __attribute__((visibility("default")));
+
+#endif
