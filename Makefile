@@ -44,9 +44,9 @@ KT_LDFLAGS = $(LDFLAGS) $(SAN_FLAGS) -pthread -Wl,--as-needed
 obj = $(patsubst %.c,$(O)/%.o,$(1))
 
 SRC_error := src/error/error.c
-SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/der.c \
+SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/constraints.c src/pool/der.c \
 	src/pool/describe.c src/pool/digest.c src/pool/image.c src/pool/memory.c src/pool/name.c src/pool/pem.c src/pool/pool.c \
-	src/pool/scan.c src/pool/set.c src/pool/slot.c src/pool/snapshot.c src/pool/source.c \
+	src/pool/scan.c src/pool/scan_crl.c src/pool/set.c src/pool/slot.c src/pool/snapshot.c src/pool/source.c \
 	src/pool/transfer.c
 SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c \
 	src/verify/library_error.c src/verify/names.c src/verify/path.c src/verify/rules.c \
@@ -115,7 +115,8 @@ TEST_HELPERS := daemon/echo harness/broken trace/fire
 
 # What test programs share; linked where used.
 SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c \
-	selftests/lib/ktls_support.c selftests/lib/pki.c selftests/verify/world.c
+	selftests/lib/ktls_support.c selftests/lib/pki.c selftests/lib/pki_crl.c \
+	selftests/verify/world.c
 
 # What one test needs beside libktrust.a and the test library: objects of rooms outside the library
 # (TEST_OBJ_<room>/<name> = $(call obj,src/...)) and libraries (TEST_LIBS_<room>/<name>).

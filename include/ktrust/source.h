@@ -51,9 +51,9 @@ size_t kt_anchor_set_crls(const struct kt_anchor_set *set);
 /*
  * Add one certificate with its constraints; DER and constraints are copied. Errors: -EBADMSG not a
  * well-formed X.509 certificate (strict DER of the outer fields, trailing bytes refused), or its
- * name limits and those it came with before have no name in common; -EINVAL purposes unknown, or
- * permitted_dns not in its form; -EFBIG longer than KT_CERTIFICATE_MAX; -E2BIG set full; -ENOMEM.
- * `where` and `line` go into error.
+ * name limits and those it came with before have no name in common, or too many; -EINVAL purposes
+ * unknown, or permitted_dns not in its form; -EFBIG longer than KT_CERTIFICATE_MAX; -E2BIG set
+ * full; -ENOMEM. `where` and `line` go into error.
  */
 KT_WARN_UNUSED int kt_anchor_set_add(struct kt_anchor_set *set, const uint8_t *der, size_t len,
 				     const struct kt_constraints *constraints, const char *where,

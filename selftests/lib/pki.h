@@ -90,6 +90,27 @@ const struct pki_cert *pki_make_ca(struct pki *pki, const struct pki_cert *issue
 const struct pki_cert *pki_make_leaf(struct pki *pki, const struct pki_cert *issuer, const char *cn,
 				     const char *dns, const char *eku);
 
+/* ---- CRLs (pki_crl.c) --------------------------------------------------------------------- */
+
+#define PKI_REVOKED_MAX 8
+
+struct pki_crl {
+	const struct pki_cert *revoked[PKI_REVOKED_MAX + 1]; /* ends with NULL */
+	int64_t this_update; /* seconds from pki_now(); 0: an hour ago */
+	int64_t next_update; /* seconds from pki_now(); 0: in 30 days */
+	bool no_next_update;
+	const struct pki_cert *signer;	/* whose key signs; NULL: the issuer's own */
+	const char *critical_extension; /* OID of one to add; NULL: none */
+};
+
+struct pki_der {
+	uint8_t *data; /* the caller frees it */
+	size_t len;
+};
+
+/* A v2 CRL under the issuer's name. */
+struct pki_der pki_make_crl(const struct pki_cert *issuer, const struct pki_crl *options);
+
 /*
  * Files prefix.pem, prefix.key (mode 0600) and prefix.chain.pem; pki_load reads the last two.
  * Return 0 or -errno; -EBADMSG: not what pki_save writes.

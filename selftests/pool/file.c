@@ -150,7 +150,8 @@ TEST_F(file, other_words_are_no_source)
 	static const char *const words[] = {"", "file", "file:", "FILE:x", "dir:/x", "/x", "x:y"};
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		EXPECT_EQ(-EINVAL, kt_anchor_set_add_source(self->set, words[i], NULL, &self->error));
+		EXPECT_EQ(-EINVAL,
+			  kt_anchor_set_add_source(self->set, words[i], NULL, &self->error));
 		EXPECT_NE(NULL, strstr(self->error.text, "file:PATH"));
 	}
 }

@@ -132,9 +132,9 @@ TEST_F(snapshot, costs_no_descriptor_and_at_most_256_bytes_an_anchor)
 
 	close(before);
 	for (size_t i = 0; i < 64; i++)
-		snapshots[i] = build_from(roots_set(&self->roots, 1, 10));
+		snapshots[i] = build_from(roots_set(&self->roots, 1, 100));
 	EXPECT_EQ(before, dup(0));
-	EXPECT_GE(10 * (self->roots.template_len + 256), describe(snapshots[0]).image_len);
+	EXPECT_GE(100 * (self->roots.template_len + 256), describe(snapshots[0]).image_len);
 	for (size_t i = 0; i < 64; i++)
 		kt_snapshot_free(snapshots[i]);
 }
@@ -151,14 +151,53 @@ TEST_SIGNAL(snapshot_write_faults, SIGSEGV)
 
 /* ---- Digest -------------------------------------------------------------------------------- */
 
-TEST_F(snapshot, digest_is_that_of_the_sorted_fingerprints)
+static void add_be(EVP_MD_CTX *context, uint64_t value, size_t len)
 {
-	struct kt_snapshot *snapshot = build_from(roots_set(&self->roots, 1, 20));
+	for (size_t i = len; i > 0; i--) {
+		uint8_t byte = (uint8_t)(value >> 8 * (i - 1));
+
+		ASSERT_EQ(1, EVP_DigestUpdate(context, &byte, 1));
+	}
+}
+
+static void add_anchor(EVP_MD_CTX *context, const struct kt_anchor *anchor)
+{
+	const struct kt_constraints *limits = &anchor->constraints;
+	size_t names_len = strlen(limits->permitted_dns);
+
+	ASSERT_EQ(1, EVP_DigestUpdate(context, anchor->fingerprint, KT_DIGEST_LEN));
+	add_be(context, (uint64_t)limits->distrust_after, 8);
+	add_be(context, limits->purposes, 4);
+	add_be(context, names_len, 4);
+	ASSERT_EQ(1, EVP_DigestUpdate(context, limits->permitted_dns, names_len));
+}
+
+static struct kt_anchor_set *set_with_all(struct roots *roots)
+{
+	const struct kt_constraints limits = {KT_PURPOSE_SERVER, -1, "example.org"};
+	const struct pki_cert *ca = pki_make_ca(roots->pki, NULL, "Revoker");
+	struct pki_der crl = pki_make_crl(ca, &(struct pki_crl){0});
+	struct kt_anchor_set *set = roots_set(roots, 1, 20);
+
+	ASSERT_EQ(0, kt_anchor_set_add(set, roots_numbered(roots, 21), roots->template_len, &limits,
+				       "", 0, NULL));
+	ASSERT_EQ(0, kt_anchor_set_add_crl(set, crl.data, crl.len, "", 0, NULL));
+	kt_anchor_set_crl_policy(set, KT_CRL_WARN);
+	free(crl.data);
+	return set;
+}
+
+TEST_F(snapshot, digest_is_that_of_sorted_anchors_with_constraints_then_crls)
+{
+	struct kt_snapshot *snapshot = build_from(set_with_all(&self->roots));
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	uint8_t expected[KT_DIGEST_LEN];
+	struct kt_crl crl;
 
 	ASSERT_EQ(1, EVP_DigestInit_ex(context, EVP_sha256(), NULL));
-	for (size_t i = 0; i < 20; i++) {
+	add_be(context, 21, 4);
+	add_be(context, 1, 4);
+	for (size_t i = 0; i < 21; i++) {
 		struct kt_anchor anchor = anchor_at(snapshot, i);
 		uint8_t sum[KT_DIGEST_LEN];
 
@@ -167,12 +206,38 @@ TEST_F(snapshot, digest_is_that_of_the_sorted_fingerprints)
 		if (i > 0)
 			EXPECT_GT(0, memcmp(anchor_at(snapshot, i - 1).fingerprint,
 					    anchor.fingerprint, KT_DIGEST_LEN));
-		ASSERT_EQ(1, EVP_DigestUpdate(context, anchor.fingerprint, KT_DIGEST_LEN));
+		add_anchor(context, &anchor);
 	}
+	add_be(context, KT_CRL_WARN, 4);
+	ASSERT_EQ(0, kt_snapshot_crl(snapshot, 0, &crl));
+	ASSERT_EQ(1, EVP_DigestUpdate(context, crl.fingerprint, KT_DIGEST_LEN));
 	ASSERT_EQ(1, EVP_DigestFinal_ex(context, expected, NULL));
 	EXPECT_EQ(0, memcmp(expected, describe(snapshot).digest, sizeof expected));
 	EVP_MD_CTX_free(context);
 	kt_snapshot_free(snapshot);
+}
+
+/* Constraints and CRLs are content: with other ones it is another state. */
+TEST_F(snapshot, constraints_and_crls_change_the_digest)
+{
+	const struct kt_constraints limits = {KT_PURPOSE_ANY, 0, NULL};
+	struct kt_anchor_set *set = set_with_all(&self->roots);
+	struct kt_snapshot *a = build_from(set_with_all(&self->roots)), *b, *c;
+
+	b = build(set, 1);
+	/* the same roots; both revokers were made for themselves */
+	EXPECT_FALSE(same_digest(a, b));
+	ASSERT_EQ(0, kt_anchor_set_add(set, roots_numbered(&self->roots, 1),
+				       self->roots.template_len, &limits, "", 0, NULL));
+	c = build(set, 1);
+	EXPECT_FALSE(same_digest(b, c));
+	kt_snapshot_free(b);
+	kt_anchor_set_crl_policy(set, KT_CRL_REFUSE);
+	b = build_from(set);
+	EXPECT_FALSE(same_digest(b, c));
+	kt_snapshot_free(a);
+	kt_snapshot_free(b);
+	kt_snapshot_free(c);
 }
 
 TEST_F(snapshot, digest_depends_on_content_only)
@@ -205,6 +270,9 @@ TEST_F(snapshot, identity_outlives_a_new_issue_but_not_a_new_key)
 		pki, NULL, &(struct pki_options){.cn = "Root", .ca = true, .key_of = root});
 	const struct pki_cert *rekeyed = pki_make_ca(pki, NULL, "Root");
 	const struct pki_cert *certs[] = {root, again, rekeyed};
+	/* no date, any purpose */
+	static const uint8_t unlimited[] = {0x7f, 0xff, 0xff, 0xff, 0xff, 0xff,
+					    0xff, 0xff, 0,    0,    0,	  3};
 	uint8_t identities[3][KT_DIGEST_LEN];
 
 	for (size_t i = 0; i < 3; i++) {
@@ -218,17 +286,87 @@ TEST_F(snapshot, identity_outlives_a_new_issue_but_not_a_new_key)
 		add_cert(set, certs[i]);
 		snapshot = build_from(set);
 		anchor = anchor_at(snapshot, 0);
-		ASSERT_GE(sizeof both, anchor.subject_len + anchor.spki_len);
+		ASSERT_GE(sizeof both, anchor.subject_len + anchor.spki_len + sizeof unlimited);
 		memcpy(both, anchor.subject, anchor.subject_len);
 		memcpy(both + anchor.subject_len, anchor.spki, anchor.spki_len);
-		ASSERT_EQ(1, EVP_Digest(both, anchor.subject_len + anchor.spki_len, sum, NULL,
-					EVP_sha256(), NULL));
+		memcpy(both + anchor.subject_len + anchor.spki_len, unlimited, sizeof unlimited);
+		ASSERT_EQ(1,
+			  EVP_Digest(both, anchor.subject_len + anchor.spki_len + sizeof unlimited,
+				     sum, NULL, EVP_sha256(), NULL));
 		EXPECT_EQ(0, memcmp(sum, anchor.identity, sizeof sum));
 		memcpy(identities[i], anchor.identity, KT_DIGEST_LEN);
 		kt_snapshot_free(snapshot);
 	}
 	EXPECT_EQ(0, memcmp(identities[0], identities[1], KT_DIGEST_LEN));
 	EXPECT_NE(0, memcmp(identities[0], identities[2], KT_DIGEST_LEN));
+}
+
+/* ---- CRLs and key identifiers -------------------------------------------------------------- */
+
+TEST_F(snapshot, finds_crls_by_issuer)
+{
+	struct pki *pki = self->roots.pki;
+	const struct pki_cert *a = pki_make_ca(pki, NULL, "A"), *b = pki_make_ca(pki, NULL, "B");
+	struct pki_der crls[] = {pki_make_crl(a, &(struct pki_crl){.next_update = 100}),
+				 pki_make_crl(b, &(struct pki_crl){.no_next_update = true}),
+				 pki_make_crl(a, &(struct pki_crl){.next_update = 200})};
+	struct kt_anchor_set *set = kt_anchor_set_new();
+	struct kt_snapshot *snapshot;
+	struct kt_anchor anchor;
+	struct kt_crl crl;
+	size_t cursor = 0, found = 0;
+
+	add_cert(set, a);
+	for (size_t i = 0; i < 3; i++) {
+		ASSERT_EQ(0, kt_anchor_set_add_crl(set, crls[i].data, crls[i].len, "", 0, NULL));
+		/* once more is no more */
+		ASSERT_EQ(0, kt_anchor_set_add_crl(set, crls[i].data, crls[i].len, "", 0, NULL));
+		free(crls[i].data);
+	}
+	EXPECT_EQ(3, kt_anchor_set_crls(set));
+	snapshot = build_from(set);
+	EXPECT_EQ(3, describe(snapshot).crls);
+	anchor = anchor_at(snapshot, 0);
+	for (; !kt_snapshot_find_crl(snapshot, anchor.subject, anchor.subject_len, &cursor, &crl);
+	     found++)
+		EXPECT_EQ(0, (crl.next_update - pki_now()) % 100);
+	EXPECT_EQ(2, found);
+	EXPECT_EQ(-ERANGE, kt_snapshot_crl(snapshot, 3, &crl));
+	kt_snapshot_free(snapshot);
+}
+
+TEST_F(snapshot, finds_anchors_by_key_id)
+{
+	struct pki *pki = self->roots.pki;
+	const struct pki_cert *root = pki_make_ca(pki, NULL, "Root");
+	const struct pki_cert *again = pki_make(
+		pki, NULL, &(struct pki_options){.cn = "Again", .ca = true, .key_of = root});
+	struct kt_anchor_set *set = roots_set(&self->roots, 1, 30);
+	struct kt_snapshot *snapshot;
+	struct kt_anchor anchor, found;
+	size_t cursor = 0, same = 0;
+
+	add_cert(set, root);
+	add_cert(set, again);
+	add_cert(set, pki_make(pki, NULL,
+			       &(struct pki_options){.cn = "None", .ca = true, .no_skid = true}));
+	snapshot = build_from(set);
+	for (size_t i = 0; i < describe(snapshot).anchors; i++) {
+		anchor = anchor_at(snapshot, i);
+		cursor = same = 0;
+		while (!kt_snapshot_find_key_id(snapshot, anchor.key_id, anchor.key_id_len, &cursor,
+						&found)) {
+			EXPECT_EQ(anchor.key_id_len, found.key_id_len);
+			EXPECT_EQ(0, memcmp(anchor.key_id, found.key_id, found.key_id_len));
+			same++;
+		}
+		/* all of roots.h's have one key, the two named ones another; one has none */
+		EXPECT_EQ(!anchor.key_id ? 0 : same == 2 ? 2 : 30, same);
+	}
+	cursor = 0;
+	EXPECT_EQ(-ENOENT,
+		  kt_snapshot_find_key_id(snapshot, (const uint8_t *)"x", 1, &cursor, &found));
+	kt_snapshot_free(snapshot);
 }
 
 /* ---- Finding ------------------------------------------------------------------------------- */

@@ -17,19 +17,23 @@
 
 /* ---- Orders -------------------------------------------------------------------------------- */
 
-/* Sorting by the first eight bytes of a digest settles nearly all; `whole` settles the rest. */
+/*
+ * Sorting by the first eight bytes settles nearly all; `whole` settles the rest, and the number
+ * what is alike.
+ */
 struct sort_key {
 	uint64_t prefix;
-	const uint8_t *whole; /* KT_DIGEST_LEN bytes; NULL: prefix is all there is */
+	struct kt_der_view whole; /* len 0: prefix is all there is */
 	uint32_t number;
 };
 
-static uint64_t big_endian(const uint8_t *bytes)
+/* Of less than eight bytes, zeros behind them: the order is that of bytes, then of length. */
+static uint64_t prefix_of(struct kt_der_view bytes)
 {
 	uint64_t word = 0;
 
 	for (size_t i = 0; i < sizeof word; i++)
-		word = word << 8 | bytes[i];
+		word = word << 8 | (i < bytes.len ? bytes.data[i] : 0);
 	return word;
 }
 
@@ -40,15 +44,20 @@ static int compare_keys(const void *left, const void *right)
 
 	if (a->prefix != b->prefix)
 		return a->prefix < b->prefix ? -1 : 1;
-	way = a->whole ? memcmp(a->whole, b->whole, KT_DIGEST_LEN) : 0;
+	way = kt_image_compare_key_ids(a->whole, b->whole);
 	if (way)
 		return way;
 	return (a->number > b->number) - (a->number < b->number);
 }
 
+static struct sort_key bytes_key(struct kt_der_view bytes, uint32_t number)
+{
+	return (struct sort_key){prefix_of(bytes), bytes, number};
+}
+
 static struct sort_key digest_key(const uint8_t *digest, uint32_t number)
 {
-	return (struct sort_key){big_endian(digest), digest, number};
+	return bytes_key((struct kt_der_view){digest, KT_DIGEST_LEN}, number);
 }
 
 static void write_order(struct sort_key *keys, uint32_t count, uint32_t *order)
@@ -60,10 +69,27 @@ static void write_order(struct sort_key *keys, uint32_t count, uint32_t *order)
 
 /* ---- The image ----------------------------------------------------------------------------- */
 
-static void write_entries(const struct kt_anchor_set *set, struct sort_key *keys,
-			  struct kt_snapshot *image, struct kt_image_entry *entries)
+/* Where the next bytes of an image go. */
+struct pen {
+	struct kt_snapshot *image;
+	uint64_t at;
+};
+
+static uint64_t write_bytes(struct pen *pen, const void *bytes, size_t len)
 {
-	uint8_t *to = (uint8_t *)image + image->der_offset;
+	uint64_t at = pen->at;
+
+	memcpy((uint8_t *)pen->image + at, bytes, len);
+	pen->at += len;
+	return at;
+}
+
+static void write_entries(const struct kt_anchor_set *set, struct sort_key *keys, struct pen *names,
+			  struct pen *der)
+{
+	struct kt_snapshot *image = der->image;
+	struct kt_image_entry *entries =
+		(struct kt_image_entry *)((uint8_t *)image + image->entries_offset);
 
 	for (uint32_t i = 0; i < image->anchors; i++)
 		keys[i] = digest_key(kt_set_entry(set, i)->fingerprint, i);
@@ -72,24 +98,48 @@ static void write_entries(const struct kt_anchor_set *set, struct sort_key *keys
 		const struct kt_image_entry *from = kt_set_entry(set, keys[i].number);
 
 		entries[i] = *from;
-		entries[i].der_offset = (uint64_t)(to - (uint8_t *)image);
-		memcpy(to, kt_set_der(set) + from->der_offset, from->der_len);
-		to += from->der_len;
+		entries[i].names_offset = 0;
+		if (from->names_len)
+			entries[i].names_offset =
+				write_bytes(names, kt_set_names(set, from), from->names_len + 1);
+		entries[i].der_offset =
+			write_bytes(der, kt_set_bytes(set).der + from->der_offset, from->der_len);
 	}
 }
 
-static void write_indexes(struct kt_snapshot *image, const struct kt_image_entry *entries,
-			  struct sort_key *keys)
+static void write_crls(const struct kt_anchor_set *set, struct sort_key *keys, struct pen *der)
 {
-	uint32_t *by_name = (uint32_t *)((uint8_t *)image + image->by_name_offset);
-	uint32_t *by_identity = (uint32_t *)((uint8_t *)image + image->by_identity_offset);
+	struct kt_snapshot *image = der->image;
+	struct kt_image_crl *crls = (struct kt_image_crl *)((uint8_t *)image + image->crls_offset);
+
+	for (uint32_t i = 0; i < image->crls; i++)
+		keys[i] = digest_key(kt_set_crl(set, i)->fingerprint, i);
+	qsort(keys, image->crls, sizeof *keys, compare_keys);
+	for (uint32_t i = 0; i < image->crls; i++) {
+		crls[i] = *kt_set_crl(set, keys[i].number);
+		crls[i].der_offset = write_bytes(
+			der, kt_set_bytes(set).crl_der + crls[i].der_offset, crls[i].der_len);
+	}
+}
+
+static uint32_t *order_at(struct kt_snapshot *image, uint64_t offset)
+{
+	return (uint32_t *)((uint8_t *)image + offset);
+}
+
+static void write_indexes(struct kt_snapshot *image, struct sort_key *keys)
+{
+	const struct kt_image_entry *entries = kt_image_entries(image);
 
 	for (uint32_t i = 0; i < image->anchors; i++)
-		keys[i] = (struct sort_key){entries[i].name_hash, NULL, i};
-	write_order(keys, image->anchors, by_name);
+		keys[i] = (struct sort_key){entries[i].name_hash, {entries[i].fingerprint, 0}, i};
+	write_order(keys, image->anchors, order_at(image, image->by_name_offset));
 	for (uint32_t i = 0; i < image->anchors; i++)
 		keys[i] = digest_key(entries[i].identity, i);
-	write_order(keys, image->anchors, by_identity);
+	write_order(keys, image->anchors, order_at(image, image->by_identity_offset));
+	for (uint32_t i = 0; i < image->anchors; i++)
+		keys[i] = bytes_key(kt_image_key_id(image, &entries[i]), i);
+	write_order(keys, image->anchors, order_at(image, image->by_key_id_offset));
 }
 
 static int write_digests(struct kt_snapshot *image)
@@ -109,15 +159,16 @@ static int write_digests(struct kt_snapshot *image)
 static int write_image(const struct kt_anchor_set *set, const struct kt_snapshot *header,
 		       struct kt_snapshot *image)
 {
-	struct kt_image_entry *entries;
-	struct sort_key *keys = malloc(header->anchors * sizeof *keys);
+	size_t most = header->anchors > header->crls ? header->anchors : header->crls;
+	struct sort_key *keys = malloc(most * sizeof *keys);
+	struct pen names = {image, header->names_offset}, der = {image, header->der_offset};
 
 	if (!keys)
 		return -ENOMEM;
 	*image = *header;
-	entries = (struct kt_image_entry *)((uint8_t *)image + image->entries_offset);
-	write_entries(set, keys, image, entries);
-	write_indexes(image, entries, keys);
+	write_entries(set, keys, &names, &der);
+	write_crls(set, keys, &der);
+	write_indexes(image, keys);
 	free(keys);
 	return write_digests(image);
 }
@@ -157,11 +208,26 @@ static uint64_t wall_clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* Names that a merge replaced do not go into the image. */
+static struct kt_image_size size_of(const struct kt_anchor_set *set)
+{
+	struct kt_set_bytes bytes = kt_set_bytes(set);
+	struct kt_image_size size = {.anchors = (uint32_t)kt_anchor_set_count(set),
+				     .crls = (uint32_t)kt_anchor_set_crls(set),
+				     .der_len = bytes.der_len + bytes.crl_der_len};
+
+	for (uint32_t i = 0; i < size.anchors; i++)
+		if (kt_set_entry(set, i)->names_len)
+			size.names_len += kt_set_entry(set, i)->names_len + 1;
+	return size;
+}
+
 static int fill_header(struct kt_snapshot *header, const struct kt_anchor_set *set,
 		       const char *pool, const char *source, uint64_t version,
 		       struct kt_error *error)
 {
 	const char *why = kt_image_check_pool_name(pool);
+	struct kt_image_size size;
 
 	if (why)
 		return kt_error_set(error, EINVAL, pool, 0, "%s", why);
@@ -181,7 +247,9 @@ static int fill_header(struct kt_snapshot *header, const struct kt_anchor_set *s
 	header->created_ns = wall_clock_ns();
 	memcpy(header->pool, pool, strlen(pool));
 	memcpy(header->source, source, strlen(source));
-	kt_image_lay_out(header, (uint32_t)kt_anchor_set_count(set), kt_set_der_len(set));
+	header->crl_policy = kt_set_crl_policy(set);
+	size = size_of(set);
+	kt_image_lay_out(header, &size);
 	return 0;
 }
 

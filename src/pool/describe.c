@@ -2,13 +2,11 @@
 /* An anchor as people read it. */
 #include <ktrust/anchor.h>
 
-#include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "scan.h"
 
@@ -30,21 +28,6 @@ static void print_name(const uint8_t *name, size_t len, char *text, size_t size)
 	ERR_clear_error();
 }
 
-/* The scan checked the tag and no more: the date itself may be nonsense, which reads as 0. */
-static int64_t read_time(struct kt_der_view der)
-{
-	const uint8_t *at = der.data;
-	ASN1_TIME *decoded = d2i_ASN1_TIME(NULL, &at, (long)der.len);
-	int64_t seconds = 0;
-	struct tm tm;
-
-	if (decoded && ASN1_TIME_to_tm(decoded, &tm))
-		seconds = timegm(&tm);
-	ASN1_STRING_free(decoded);
-	ERR_clear_error();
-	return seconds;
-}
-
 void kt_anchor_describe(const struct kt_anchor *anchor, struct kt_anchor_text *ret_text)
 {
 	struct kt_scan scan;
@@ -54,6 +37,7 @@ void kt_anchor_describe(const struct kt_anchor *anchor, struct kt_anchor_text *r
 		   sizeof ret_text->subject);
 	if (kt_scan_certificate(anchor->der, anchor->der_len, &scan))
 		return;
-	ret_text->not_before = read_time(scan.not_before);
-	ret_text->not_after = read_time(scan.not_after);
+	/* The scan checked the form and no more: what is no date stays 0. */
+	(void)kt_scan_seconds(scan.not_before, &ret_text->not_before);
+	(void)kt_scan_seconds(scan.not_after, &ret_text->not_after);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "scan.h"
+#include "scan_parts.h"
 
 static const uint8_t oid_key_id[] = {0x55, 0x1d, 0x0e}; /* 2.5.29.14, RFC 5280 §4.2.1.2 */
 
@@ -13,7 +13,7 @@ static bool is_algorithm(struct kt_der_view content)
 	return content.len == 0 || (kt_der_read(&content, &parameter) && content.len == 0);
 }
 
-static bool read_algorithm(struct kt_der_view *in, struct kt_der_view *ret_tlv)
+bool kt_scan_algorithm(struct kt_der_view *in, struct kt_der_view *ret_tlv)
 {
 	struct kt_der_item item;
 
@@ -45,7 +45,7 @@ static bool is_relative_name(struct kt_der_view content)
 	return true;
 }
 
-static bool read_name(struct kt_der_view *in, struct kt_der_view *ret_tlv)
+bool kt_scan_name(struct kt_der_view *in, struct kt_der_view *ret_tlv)
 {
 	struct kt_der_item name, relative;
 	struct kt_der_view rest;
@@ -66,11 +66,11 @@ bool kt_scan_is_name(const uint8_t *der, size_t len)
 	struct kt_der_view in = {der, len};
 	struct kt_der_view name;
 
-	return read_name(&in, &name) && in.len == 0;
+	return kt_scan_name(&in, &name) && in.len == 0;
 }
 
 /* UTCTime "YYMMDDHHMMSSZ", GeneralizedTime "YYYYMMDDHHMMSSZ" (RFC 5280 §4.1.2.5). */
-static bool read_time(struct kt_der_view *in, struct kt_der_view *ret_tlv)
+bool kt_scan_time(struct kt_der_view *in, struct kt_der_view *ret_tlv)
 {
 	struct kt_der_item item;
 	size_t digits;
@@ -97,8 +97,8 @@ static bool read_validity(struct kt_der_view *in, struct kt_scan *scan)
 	struct kt_der_item item;
 
 	return kt_der_expect(in, KT_DER_SEQUENCE, &item) &&
-	       read_time(&item.content, &scan->not_before) &&
-	       read_time(&item.content, &scan->not_after) && item.content.len == 0;
+	       kt_scan_time(&item.content, &scan->not_before) &&
+	       kt_scan_time(&item.content, &scan->not_after) && item.content.len == 0;
 }
 
 static bool read_spki(struct kt_der_view *in, struct kt_der_view *ret_tlv)
@@ -107,7 +107,7 @@ static bool read_spki(struct kt_der_view *in, struct kt_der_view *ret_tlv)
 	struct kt_der_view algorithm;
 
 	if (!kt_der_expect(in, KT_DER_SEQUENCE, &item) ||
-	    !read_algorithm(&item.content, &algorithm) ||
+	    !kt_scan_algorithm(&item.content, &algorithm) ||
 	    !kt_der_expect(&item.content, KT_DER_BIT_STRING, &key) || item.content.len != 0)
 		return false;
 	*ret_tlv = item.tlv;
@@ -168,10 +168,9 @@ static const char *read_key_id(struct kt_der_view value, struct kt_scan *scan)
 	return NULL;
 }
 
-static const char *read_extension(struct kt_der_view *in, struct kt_scan *scan)
+const char *kt_scan_extension(struct kt_der_view *in, struct kt_scan_extension *ret_extension)
 {
-	static const struct kt_der_view wanted = {oid_key_id, sizeof oid_key_id};
-	struct kt_der_item item, oid, critical, value;
+	struct kt_der_item item, oid, critical = {0}, value;
 
 	if (!kt_der_expect(in, KT_DER_SEQUENCE, &item) ||
 	    !kt_der_expect(&item.content, KT_DER_OID, &oid) || !kt_der_is_oid(oid.content))
@@ -183,7 +182,20 @@ static const char *read_extension(struct kt_der_view *in, struct kt_scan *scan)
 		return "an extension's critical flag is malformed";
 	if (!kt_der_expect(&item.content, KT_DER_OCTET_STRING, &value) || item.content.len != 0)
 		return "an extension is malformed";
-	return kt_der_equal(oid.content, wanted) ? read_key_id(value.content, scan) : NULL;
+	*ret_extension =
+		(struct kt_scan_extension){oid.content, critical.content.len != 0, value.content};
+	return NULL;
+}
+
+static const char *read_extension(struct kt_der_view *in, struct kt_scan *scan)
+{
+	static const struct kt_der_view wanted = {oid_key_id, sizeof oid_key_id};
+	struct kt_scan_extension extension;
+	const char *why = kt_scan_extension(in, &extension);
+
+	if (why)
+		return why;
+	return kt_der_equal(extension.oid, wanted) ? read_key_id(extension.value, scan) : NULL;
 }
 
 static const char *read_extensions(struct kt_der_view *in, struct kt_scan *scan)
@@ -215,13 +227,13 @@ static const char *read_tbs(struct kt_der_view in, struct kt_scan *scan,
 		return "the version is malformed";
 	if (!read_serial(&in, &scan->serial))
 		return "the serial number is missing or malformed";
-	if (!read_algorithm(&in, ret_algorithm))
+	if (!kt_scan_algorithm(&in, ret_algorithm))
 		return "the inner signature algorithm is missing or malformed";
-	if (!read_name(&in, &scan->issuer))
+	if (!kt_scan_name(&in, &scan->issuer))
 		return "the issuer is missing or malformed";
 	if (!read_validity(&in, scan))
 		return "the validity is missing or malformed";
-	if (!read_name(&in, &scan->subject))
+	if (!kt_scan_name(&in, &scan->subject))
 		return "the subject is missing or malformed";
 	if (!read_spki(&in, &scan->spki))
 		return "the public key is missing or malformed";
@@ -250,7 +262,7 @@ const char *kt_scan_certificate(const uint8_t *der, size_t len, struct kt_scan *
 	why = read_tbs(tbs.content, &scan, &inner);
 	if (why)
 		return why;
-	if (!read_algorithm(&certificate.content, &outer))
+	if (!kt_scan_algorithm(&certificate.content, &outer))
 		return "the signature algorithm is missing or malformed";
 	if (!kt_der_equal(inner, outer))
 		return "the two signature algorithms differ";

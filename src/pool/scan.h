@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Find the fields of a certificate (RFC 5280 §4.1) in its DER without decoding any of them.
+ * Find the fields of a certificate (RFC 5280 §4.1) or a CRL (§5.1) in its DER without decoding
+ * them.
  *
  * The views of a scan point into the DER it was made from and live as long as that. A pure
  * function of the bytes: any thread, no memory, no library.
@@ -29,6 +30,24 @@ struct kt_scan {
  * or malformed"; static storage) and leaves ret_scan alone.
  */
 const char *kt_scan_certificate(const uint8_t *der, size_t len, struct kt_scan *ret_scan);
+
+struct kt_scan_crl {
+	struct kt_der_view issuer; /* DER Name */
+	int64_t this_update;	   /* seconds since the epoch, UTC */
+	int64_t next_update;	   /* INT64_MAX: none is named */
+};
+
+/* The same for a CRL. Its revoked serial numbers are checked for their form only. */
+const char *kt_scan_crl(const uint8_t *der, size_t len, struct kt_scan_crl *ret_scan);
+
+/* Was it refused for what it asks for, not for its form? */
+bool kt_scan_crl_is_unsupported(const char *why);
+
+/*
+ * The time in a DER Time that a scan found (its form has been checked). False: there is no such
+ * date.
+ */
+bool kt_scan_seconds(struct kt_der_view tlv, int64_t *ret_seconds);
 
 /* Is this one Name and nothing else: SEQUENCE OF SET OF SEQUENCE { OID, value }? */
 bool kt_scan_is_name(const uint8_t *der, size_t len);

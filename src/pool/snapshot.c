@@ -27,6 +27,8 @@ void kt_snapshot_describe(const struct kt_snapshot *snapshot, struct kt_snapshot
 		.created_ns = snapshot->created_ns,
 		.digest = snapshot->digest,
 		.anchors = snapshot->anchors,
+		.crls = snapshot->crls,
+		.crl_policy = (enum kt_crl_policy)snapshot->crl_policy,
 		.image_len = snapshot->image_len,
 	};
 }
@@ -47,6 +49,8 @@ static struct kt_anchor view_of(const struct kt_snapshot *snapshot,
 		.key_id_len = entry->key_id_len,
 		.fingerprint = entry->fingerprint,
 		.identity = entry->identity,
+		.constraints = {entry->purposes, entry->distrust_after,
+				kt_image_names(snapshot, entry)},
 	};
 }
 
@@ -104,6 +108,43 @@ int kt_snapshot_find_subject(const struct kt_snapshot *snapshot, const uint8_t *
 	return -ENOENT;
 }
 
+/* The first entry in the index of key identifiers that is not below this one. */
+static size_t first_with_key_id(const struct kt_snapshot *snapshot, struct kt_der_view key_id)
+{
+	const struct kt_image_entry *entries = kt_image_entries(snapshot);
+	const uint32_t *order = kt_image_by_key_id(snapshot);
+	size_t low = 0, high = snapshot->anchors;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct kt_der_view here = kt_image_key_id(snapshot, &entries[order[middle]]);
+
+		if (kt_image_compare_key_ids(here, key_id) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int kt_snapshot_find_key_id(const struct kt_snapshot *snapshot, const uint8_t *key_id, size_t len,
+			    size_t *cursor, struct kt_anchor *ret_anchor)
+{
+	const struct kt_der_view wanted = {key_id, len};
+	const struct kt_image_entry *entries = kt_image_entries(snapshot);
+	size_t at = first_with_key_id(snapshot, wanted) + *cursor;
+	const struct kt_image_entry *entry;
+
+	if (!len || at >= snapshot->anchors)
+		return -ENOENT;
+	entry = &entries[kt_image_by_key_id(snapshot)[at]];
+	if (kt_image_compare_key_ids(kt_image_key_id(snapshot, entry), wanted))
+		return -ENOENT;
+	*ret_anchor = view_of(snapshot, entry);
+	++*cursor;
+	return 0;
+}
+
 int kt_snapshot_find_fingerprint(const struct kt_snapshot *snapshot, const uint8_t *fingerprint,
 				 struct kt_anchor *ret_anchor)
 {
@@ -122,6 +163,54 @@ int kt_snapshot_find_fingerprint(const struct kt_snapshot *snapshot, const uint8
 			low = middle + 1;
 		else
 			high = middle;
+	}
+	return -ENOENT;
+}
+
+/* ---- CRLs ---------------------------------------------------------------------------------- */
+
+static struct kt_crl view_of_crl(const struct kt_snapshot *snapshot, const struct kt_image_crl *crl)
+{
+	const uint8_t *der = (const uint8_t *)snapshot + crl->der_offset;
+
+	return (struct kt_crl){
+		.der = der,
+		.der_len = crl->der_len,
+		.issuer = der + crl->issuer_offset,
+		.issuer_len = crl->issuer_len,
+		.fingerprint = crl->fingerprint,
+		.this_update = crl->this_update,
+		.next_update = crl->next_update,
+	};
+}
+
+int kt_snapshot_crl(const struct kt_snapshot *snapshot, size_t index, struct kt_crl *ret_crl)
+{
+	if (index >= snapshot->crls)
+		return -ERANGE;
+	*ret_crl = view_of_crl(snapshot, &kt_image_crls(snapshot)[index]);
+	return 0;
+}
+
+/* They are few: no index, the cursor counts those that were looked at. */
+int kt_snapshot_find_crl(const struct kt_snapshot *snapshot, const uint8_t *issuer,
+			 size_t issuer_len, size_t *cursor, struct kt_crl *ret_crl)
+{
+	const struct kt_der_view wanted = {issuer, issuer_len};
+	uint64_t hash;
+
+	if (!snapshot->crls)
+		return -ENOENT;
+	hash = kt_name_hash(wanted);
+	for (size_t i = *cursor; i < snapshot->crls; i++) {
+		struct kt_crl crl = view_of_crl(snapshot, &kt_image_crls(snapshot)[i]);
+
+		if (kt_image_crls(snapshot)[i].issuer_hash != hash ||
+		    !kt_name_equal((struct kt_der_view){crl.issuer, crl.issuer_len}, wanted))
+			continue;
+		*ret_crl = crl;
+		*cursor = i + 1;
+		return 0;
 	}
 	return -ENOENT;
 }

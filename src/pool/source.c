@@ -40,7 +40,7 @@ static int add_blocks(struct kt_anchor_set *set, struct kt_pem *pem, const char 
 int kt_anchor_set_add_pem(struct kt_anchor_set *set, const char *text, size_t len,
 			  const char *where, struct kt_error *error)
 {
-	size_t count = kt_anchor_set_count(set);
+	struct kt_set_mark mark = kt_set_mark(set);
 	struct kt_pem *pem = kt_pem_new(text, len, where);
 	int ret;
 
@@ -49,7 +49,7 @@ int kt_anchor_set_add_pem(struct kt_anchor_set *set, const char *text, size_t le
 	ret = add_blocks(set, pem, where, error);
 	kt_pem_free(pem);
 	if (ret)
-		kt_set_take_back(set, count);
+		kt_set_go_back(set, &mark);
 	return ret;
 }
 

@@ -13,7 +13,9 @@
 #include "memory.h"
 
 /* More than any image within the limits of ktrust/pool.h: the rest of the header and index. */
-#define IMAGE_MAX ((uint64_t)KT_ANCHORS_MAX * (KT_CERTIFICATE_MAX + 256) + 4096)
+#define IMAGE_MAX                                                                                  \
+	((uint64_t)KT_ANCHORS_MAX * (KT_CERTIFICATE_MAX + KT_PERMITTED_DNS_MAX + 256) +            \
+	 (uint64_t)KT_CRLS_MAX * (KT_CRL_LEN_MAX + 256) + 4096)
 
 int kt_snapshot_to_memfd(const struct kt_snapshot *snapshot)
 {
