@@ -49,8 +49,8 @@ SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/constra
 	src/pool/scan.c src/pool/scan_crl.c src/pool/set.c src/pool/slot.c src/pool/snapshot.c src/pool/source.c \
 	src/pool/transfer.c
 SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c \
-	src/verify/library_error.c src/verify/names.c src/verify/path.c src/verify/rules.c \
-	src/verify/verdict.c src/verify/verify.c
+	src/verify/library_error.c src/verify/limits.c src/verify/names.c src/verify/path.c \
+	src/verify/revocation.c src/verify/rules.c src/verify/verdict.c src/verify/verify.c
 SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
 	src/ktls/state.c src/ktls/ulp_info.c
 SRC_tls := src/tls/context.c src/tls/credentials.c src/tls/describe.c src/tls/export.c \
@@ -83,7 +83,7 @@ TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kerne
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
 	tls/split
-TESTS_verify := verify/chain verify/memory verify/threads verify/verdict verify/verify
+TESTS_verify := verify/anchors verify/chain verify/memory verify/threads verify/verdict verify/verify
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
 TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/relay \
 	engine/soak engine/split engine/tight

@@ -9,8 +9,8 @@
  * Snapshots are immutable and may be shared. Nothing here performs IO or reads a clock except the
  * monotonic clock for duration_ns.
  *
- * What it does not check: that the peer holds the private key (the handshake does), revocation,
- * and name limits imposed on anchors (later versions).
+ * What it does not check: that the peer holds the private key (the handshake does); revocation by
+ * anything but the CRLs in the snapshot.
  */
 #ifndef KTRUST_VERIFY_H
 #define KTRUST_VERIFY_H
@@ -49,8 +49,11 @@ enum kt_verdict_code {
 	KT_NAME_CONSTRAINT,  /* RFC 5280 §4.2.1.10 */
 	KT_NAME_MISMATCH,    /* the SAN does not have the name asked for (RFC 6125/9525) */
 	KT_WEAK_ALGORITHM,   /* key size or signature digest below the policy */
-	KT_REVOKED,	     /* reserved until snapshots carry CRLs */
+	KT_REVOKED,	     /* a CRL of the snapshot lists it */
 	KT_INTERNAL,	     /* could not decide (memory, library); counts as refused */
+	KT_DISTRUSTED,	     /* issued after the date that the anchor is distrusted from */
+	KT_CRL_EXPIRED, /* the issuer's CRL is past its nextUpdate, and the policy refuses it */
+	KT_CRL_INVALID, /* CRLs of the issuer's name, but none by its key and begun */
 	KT_VERDICT_COUNT
 };
 

@@ -32,6 +32,9 @@ static const struct {
 	{KT_WEAK_ALGORITHM, "weak_algorithm", 42},
 	{KT_REVOKED, "revoked", 44},
 	{KT_INTERNAL, "internal", 80},
+	{KT_DISTRUSTED, "distrusted", 46},
+	{KT_CRL_EXPIRED, "crl_expired", 46},
+	{KT_CRL_INVALID, "crl_invalid", 46},
 };
 
 TEST(every_code_has_its_name_and_alert)

@@ -68,7 +68,8 @@ const char *kt_image_names(const struct kt_snapshot *image, const struct kt_imag
 
 int kt_image_compare_key_ids(struct kt_der_view a, struct kt_der_view b)
 {
-	int way = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+	size_t len = a.len < b.len ? a.len : b.len;
+	int way = len ? memcmp(a.data, b.data, len) : 0;
 
 	return way ? way : (a.len > b.len) - (a.len < b.len);
 }

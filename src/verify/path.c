@@ -74,9 +74,11 @@ static bool try_anchor(struct search *search, const struct kt_anchor *anchor, bo
 	if (is_valid_now(search, x509) == valid && may_link(search, x509) &&
 	    take(&search->end->attempts, ATTEMPTS_MAX, search->end)) {
 		search->path.anchor = x509;
+		search->path.limits = &anchor->constraints;
 		memcpy(search->path.fingerprint, anchor->fingerprint, KT_DIGEST_LEN);
 		done = search->attempt(&search->path, search->context);
 		search->path.anchor = NULL;
+		search->path.limits = NULL;
 	}
 	X509_free(x509);
 	return done;

@@ -34,8 +34,9 @@
 struct kt_path {
 	X509 *certs[KT_PATH_MAX]; /* leaf first; borrowed */
 	int count;
-	X509 *anchor;			    /* borrowed */
-	uint8_t fingerprint[KT_DIGEST_LEN]; /* of the anchor, as the snapshot has it */
+	X509 *anchor;			     /* borrowed */
+	uint8_t fingerprint[KT_DIGEST_LEN];  /* of the anchor, as the snapshot has it */
+	const struct kt_constraints *limits; /* of the anchor; borrowed */
 };
 
 /* Returns true to end the search. The path is valid for the call only. */

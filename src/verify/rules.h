@@ -28,8 +28,8 @@
 #include "path.h"
 
 /*
- * KT_ACCEPTED, or the code of the first rule broken; ret_depth is then the certificate's. KT_INTERNAL
- * and -1: what a rule is about could not be read.
+ * KT_ACCEPTED, or the code of the first rule broken; ret_depth is then the certificate's.
+ * KT_INTERNAL and -1: what a rule is about could not be read.
  */
 enum kt_verdict_code kt_rules_check_path(const struct kt_path *path, enum kt_role role,
 					 int *ret_depth);

@@ -7,6 +7,7 @@ enum {
 	UNSUPPORTED_CERTIFICATE = 43,
 	CERTIFICATE_REVOKED = 44,
 	CERTIFICATE_EXPIRED = 45,
+	CERTIFICATE_UNKNOWN = 46,
 	UNKNOWN_CA = 48,
 	INTERNAL_ERROR = 80,
 	CERTIFICATE_REQUIRED = 116,
@@ -40,6 +41,10 @@ static const struct {
 	[KT_WEAK_ALGORITHM] = {"weak_algorithm", BAD_CERTIFICATE},
 	[KT_REVOKED] = {"revoked", CERTIFICATE_REVOKED},
 	[KT_INTERNAL] = {"internal", INTERNAL_ERROR},
+	/* RFC 8446: certificate_unknown is "some other (unspecified) issue". */
+	[KT_DISTRUSTED] = {"distrusted", CERTIFICATE_UNKNOWN},
+	[KT_CRL_EXPIRED] = {"crl_expired", CERTIFICATE_UNKNOWN},
+	[KT_CRL_INVALID] = {"crl_invalid", CERTIFICATE_UNKNOWN},
 };
 
 static bool in_range(enum kt_verdict_code code)

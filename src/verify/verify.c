@@ -11,12 +11,15 @@
 #include "anchor_cache.h"
 #include "decode.h"
 #include "library.h"
+#include "limits.h"
 #include "names.h"
 #include "path.h"
+#include "revocation.h"
 #include "rules.h"
 
 struct kt_verifier {
 	struct kt_anchor_cache *cache;
+	struct kt_crl_cache *crls;
 	struct kt_library library;
 };
 
@@ -35,14 +38,13 @@ struct kt_verifier *kt_verifier_new(void)
 	if (!verifier)
 		return NULL;
 	verifier->cache = kt_anchor_cache_new();
-	if (!verifier->cache)
+	verifier->crls = kt_crl_cache_new();
+	if (!verifier->cache || !verifier->crls || kt_library_init(&verifier->library))
 		goto free_verifier;
-	if (kt_library_init(&verifier->library))
-		goto free_cache;
 	return verifier;
-free_cache:
-	kt_anchor_cache_free(verifier->cache);
 free_verifier:
+	kt_crl_cache_free(verifier->crls);
+	kt_anchor_cache_free(verifier->cache);
 	free(verifier);
 	ERR_clear_error();
 	return NULL;
@@ -53,6 +55,7 @@ void kt_verifier_free(struct kt_verifier *verifier)
 	if (!verifier)
 		return;
 	kt_library_fini(&verifier->library);
+	kt_crl_cache_free(verifier->crls);
 	kt_anchor_cache_free(verifier->cache);
 	free(verifier);
 }
@@ -124,6 +127,25 @@ static void accept_path(struct kt_verdict *verdict, const struct kt_path *path)
 
 /* ---- Deciding -------------------------------------------------------------------------------- */
 
+/* What costs least comes first; revocation last, since only then the issuers' keys are known good.
+ */
+static enum kt_verdict_code check_path(struct decision *decision, const struct kt_path *path,
+				       int *ret_depth)
+{
+	const struct kt_query *query = decision->query;
+	enum kt_verdict_code code = kt_rules_check_path(path, query->role, ret_depth);
+
+	if (code == KT_ACCEPTED)
+		code = kt_limits_check(path, query->role, ret_depth);
+	if (code == KT_ACCEPTED)
+		code = kt_library_check(&decision->verifier->library, path, decision->snapshot,
+					query, ret_depth);
+	if (code == KT_ACCEPTED)
+		code = kt_revocation_check(decision->verifier->crls, path, decision->snapshot,
+					   query->time, ret_depth);
+	return code;
+}
+
 /*
  * Of several paths that fail, the first one's reason is told; but a signature that does not
  * verify mostly means that the path was none (another key of the same name), so any other reason
@@ -136,10 +158,7 @@ static bool try_path(const struct kt_path *path, void *context)
 	enum kt_verdict_code code;
 	int depth;
 
-	code = kt_rules_check_path(path, decision->query->role, &depth);
-	if (code == KT_ACCEPTED)
-		code = kt_library_check(&decision->verifier->library, path, decision->snapshot,
-					decision->query, &depth);
+	code = check_path(decision, path, &depth);
 	if (code == KT_ACCEPTED) {
 		accept_path(verdict, path);
 		return true;
