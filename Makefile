@@ -4,6 +4,7 @@
 # make check        every test; see README.md. SAN=address or SAN=thread: the native ones, sanitized
 # make check-kernels  the same, with the guest's part on each supported kernel
 # make check-mutants  each safeguard listed in selftests/mutants has a test that fails without it
+# make soak         ten minutes of swaps under load (SOAK_SECONDS=600)
 # make tests        only builds the test programs (make -C selftests run_tests runs them)
 # make demo         the whole way of a connection, with real clients
 # Variables: V=1 (show commands), CC=clang, SAN=address|thread, WERROR=yes
@@ -95,9 +96,9 @@ TEST_ROOMS := error pool verify tls ktls engine trace control daemon cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := daemon/command.test daemon/daemon.test daemon/pools.test
+TESTS_sh := daemon/command.test daemon/daemon.test daemon/pools.test daemon/swaps.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
-TESTS_native_only := daemon/command.test daemon/pools.test ktls/absent
+TESTS_native_only := daemon/command.test daemon/pools.test daemon/swaps.test ktls/absent
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
@@ -111,7 +112,7 @@ TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test se
 # Those of a sanitized build.
 TESTS_san := selftests/harness/sanitized.test
 # Programs that shell tests run.
-TEST_HELPERS := daemon/echo harness/broken trace/fire
+TEST_HELPERS := daemon/echo daemon/hammer harness/broken trace/fire
 
 # What test programs share; linked where used.
 SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c \
@@ -264,6 +265,12 @@ check-build: check-deps
 # Status 2: no apt here. Its list has been shown, and the packages may be there.
 check-deps:
 	$(Q)tools/deps build check $(if $(SAN),,$(if $(ROOT),guest)) || [ $$? -eq 2 ]
+
+# Long evidence, not for CI: clients at full speed while their pool is swapped, natively.
+SOAK_SECONDS ?= 600
+.PHONY: soak
+soak: check-build
+	$(Q)KT_SWAPS_SECONDS=$(SOAK_SECONDS) selftests/daemon/swaps.test
 
 .PHONY: demo
 demo:
