@@ -45,7 +45,9 @@ obj = $(patsubst %.c,$(O)/%.o,$(1))
 
 SRC_error := src/error/error.c
 SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/der.c \
-	src/pool/describe.c src/pool/digest.c src/pool/image.c src/pool/memory.c src/pool/name.c src/pool/pem.c src/pool/pool.c \
+	src/pool/describe.c src/pool/digest.c src/pool/image.c src/pool/memory.c src/pool/name.c \
+	src/pool/nss.c src/pool/nss_date.c src/pool/nss_label.c src/pool/nss_names.c src/pool/nss_object.c \
+	src/pool/nss_text.c src/pool/pem.c src/pool/pool.c \
 	src/pool/scan.c src/pool/set.c src/pool/slot.c src/pool/snapshot.c src/pool/source.c \
 	src/pool/transfer.c
 SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c \
@@ -77,8 +79,8 @@ LIB_LIBS := -lssl -lcrypto -lurcu-bp
 # ---- Tests, one list a room, sorted: selftests/<room>/<name>.c is one program ------------------
 
 TESTS_error := error/error
-TESTS_pool := pool/faults pool/file pool/image pool/name pool/pem pool/pool pool/scan pool/set \
-	pool/snapshot
+TESTS_pool := pool/faults pool/file pool/image pool/name pool/nss pool/nss_faults pool/pem pool/pool \
+	pool/scan pool/set pool/snapshot
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
@@ -101,7 +103,7 @@ TESTS_native_only := daemon/command.test daemon/pools.test ktls/absent
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing := tls/export tls/memory tls/split verify/chain verify/memory verify/verify
+TESTS_computing := pool/nss tls/export tls/memory tls/split verify/chain verify/memory verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
@@ -129,6 +131,8 @@ TEST_LIBS := -lssl -lcrypto -lurcu-bp -luring -lbpf -ljansson
 wrap = $(addprefix -Wl$(comma)--wrap=,$(1))
 TEST_LIBS_pool/faults := $(call wrap,malloc calloc realloc free mmap memfd_create fallocate fstat fcntl \
 	read pread EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate EVP_DigestFinal_ex)
+TEST_LIBS_pool/nss_faults := $(call wrap,malloc calloc realloc EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate \
+	EVP_DigestFinal_ex)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
@@ -288,7 +292,7 @@ $(O)/tools/pki: $(O)/tools/pki.o $(O)/selftests/lib/pki.o
 
 # ---- Fuzzing: make fuzz-smoke takes half a minute, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := config der image pem tls
+FUZZERS := config der image nss pem tls
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \
