@@ -6,7 +6,7 @@
 # make check-mutants  each safeguard listed in selftests/mutants has a test that fails without it
 # make tests        only builds the test programs (make -C selftests run_tests runs them)
 # make demo         the whole way of a connection, with real clients
-# Variables: V=1 (show commands), CC=clang, SAN=address|thread, WERROR=yes
+# Variables: V=1 (show commands), CC=clang, SAN=address|thread, WERROR=yes, EMBEDDED_ROOTS=no (programs carry no roots)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -24,6 +24,7 @@ CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 SAN ?=
 WERROR ?=
+EMBEDDED_ROOTS ?= yes
 
 BUILD ?= build
 O := $(BUILD)$(if $(SAN),/san-$(SAN))
@@ -36,7 +37,8 @@ SAN_FLAGS := $(if $(filter address,$(SAN)),-fsanitize=address$(comma)undefined -
 
 CFLAGS ?= -O2 -g
 KT_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SAN_FLAGS) -fPIC -fvisibility=hidden -pthread \
-	-fno-omit-frame-pointer -Iinclude -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2)
+	-fno-omit-frame-pointer -Iinclude -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2) \
+	-DKT_EMBEDDED_ROOTS=$(if $(filter no,$(EMBEDDED_ROOTS)),0,1)
 KT_LDFLAGS = $(LDFLAGS) $(SAN_FLAGS) -pthread -Wl,--as-needed
 
 # ---- Sources, one list a room, sorted ---------------------------------------------------------
@@ -70,7 +72,7 @@ SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c sr
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
 SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/conns.c src/cli/doctor.c src/cli/main.c \
-	src/cli/pool.c src/cli/stats.c
+	src/cli/pool.c src/cli/roots.c src/cli/roots_print.c src/cli/stats.c
 
 LIB_ROOMS := error pool verify tls ktls
 LIB_SRC := $(foreach r,$(LIB_ROOMS),$(SRC_$(r)))
@@ -79,8 +81,8 @@ LIB_LIBS := -lssl -lcrypto -lurcu-bp
 # ---- Tests, one list a room, sorted: selftests/<room>/<name>.c is one program ------------------
 
 TESTS_error := error/error
-TESTS_pool := pool/faults pool/file pool/image pool/name pool/nss pool/nss_faults pool/pem pool/pool \
-	pool/scan pool/set pool/snapshot
+TESTS_pool := pool/faults pool/file pool/image pool/name pool/nss pool/nss_faults \
+	pool/nss_files pool/pem pool/pool pool/scan pool/set pool/snapshot
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
@@ -97,9 +99,9 @@ TEST_ROOMS := error pool verify tls ktls engine trace control daemon cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := daemon/command.test daemon/daemon.test daemon/pools.test
+TESTS_sh := cli/roots.test daemon/command.test daemon/daemon.test daemon/pools.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
-TESTS_native_only := daemon/command.test daemon/pools.test ktls/absent
+TESTS_native_only := cli/roots.test daemon/command.test daemon/pools.test ktls/absent pool/nss_files
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
@@ -109,6 +111,7 @@ ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
 TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test selftests/house/headers.test \
 	selftests/house/includes.test selftests/house/manual.test selftests/house/mutants.test \
+	selftests/house/roots.test \
 	$(if $(ROOT),tools/guest.test)
 # Those of a sanitized build.
 TESTS_san := selftests/harness/sanitized.test
@@ -152,15 +155,17 @@ TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c
 LIB_A := $(O)/libktrust.a
 LIB_SO := $(O)/libktrust.so
 PROGRAMS := $(O)/ktrustd $(O)/ktrust
+# Mozilla's roots, for programs only; see src/roots/README.md.
+ROOTS_A := $(if $(filter no,$(EMBEDDED_ROOTS)),,$(O)/libktrust_roots.a)
 
 .PHONY: all
-all: $(LIB_A) $(LIB_SO) $(PROGRAMS)
+all: $(LIB_A) $(LIB_SO) $(ROOTS_A) $(PROGRAMS)
 
-$(O)/ktrustd: $(call obj,$(SRC_daemon) $(SRC_control) $(SRC_engine)) $(LIB_A)
+$(O)/ktrustd: $(call obj,$(SRC_daemon) $(SRC_control) $(SRC_engine)) $(ROOTS_A) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -luring -ljansson
 
-$(O)/ktrust: $(call obj,$(SRC_cli) $(SRC_control) $(SRC_trace)) $(LIB_A)
+$(O)/ktrust: $(call obj,$(SRC_cli) $(SRC_control) $(SRC_trace)) $(ROOTS_A) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -ljansson -lbpf
 
@@ -171,6 +176,23 @@ $(LIB_A): $(call obj,$(LIB_SRC))
 $(LIB_SO): $(call obj,$(LIB_SRC))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -shared -Wl,-soname,libktrust.so.0 -o $@ $^ $(LIB_LIBS)
+
+$(O)/tools/embed-roots: $(O)/tools/embed-roots.o $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+$(O)/roots/roots.c: $(O)/tools/embed-roots src/roots/certdata.txt src/roots/roots.txt
+	$(call say,ROOTS,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(O)/tools/embed-roots code src/roots/certdata.txt src/roots/roots.txt >$@
+
+$(O)/roots/roots.o: $(O)/roots/roots.c
+	$(call say,CC,$@)
+	$(Q)$(CC) $(KT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/libktrust_roots.a: $(O)/roots/roots.o
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # Rewritten when the compiler or its flags are others than last time.
 $(O)/flags: FORCE
@@ -226,7 +248,7 @@ $(TEST_BIN): $(O)/selftests/%: $(O)/selftests/%.o $$(TEST_OBJ_$$*) $(TESTLIB_A) 
 $(addprefix $(O)/selftests/,$(TESTS_trace) cli/trace): | $(O)/selftests/trace/fire
 
 .PHONY: tests
-tests: $(TEST_BIN) $(O)/tools/pki
+tests: $(TEST_BIN) $(O)/tools/embed-roots $(O)/tools/pki
 
 # For selftests/Makefile
 .PHONY: list-tests
