@@ -53,8 +53,9 @@ SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c
 	src/verify/verdict.c src/verify/verify.c
 SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
 	src/ktls/state.c src/ktls/ulp_info.c
-SRC_tls := src/tls/context.c src/tls/credentials.c src/tls/describe.c src/tls/export.c \
-	src/tls/failure.c src/tls/handshake.c src/tls/peer.c src/tls/records.c src/tls/userspace.c
+SRC_tls := src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/credentials.c \
+	src/tls/describe.c src/tls/export.c src/tls/failure.c src/tls/handshake.c src/tls/hello.c \
+	src/tls/peer.c src/tls/records.c src/tls/userspace.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
 	src/engine/handshake.c src/engine/listen.c src/engine/relay.c src/engine/ring.c \
@@ -81,7 +82,7 @@ TESTS_pool := pool/faults pool/file pool/image pool/name pool/pem pool/pool pool
 	pool/snapshot
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
-TESTS_tls := tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
+TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
 	tls/split
 TESTS_verify := verify/chain verify/memory verify/threads verify/verdict verify/verify
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes

@@ -54,7 +54,7 @@ static void feed_bytes(const uint8_t *data, size_t size)
 	struct link link = {0};
 	const uint8_t *out;
 
-	require(!kt_tls_new(lab.context, &link.tls));
+	require(!kt_tls_new(lab.context, NULL, &link.tls));
 	if (size)
 		wire_append(&link.up, data, size);
 	while (link_server_read(&link))

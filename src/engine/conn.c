@@ -47,7 +47,7 @@ static struct kt_conn *make(struct kt_worker *worker, struct kt_door *door, int 
 	kt_list_init(&conn->timer_link);
 	conn->up.buf = malloc(KT_FLOW_LEN);
 	conn->out = malloc(KT_OUT_LEN);
-	if (!conn->up.buf || !conn->out || kt_tls_new(door->context, &conn->tls)) {
+	if (!conn->up.buf || !conn->out || kt_tls_new(door->context, NULL, &conn->tls)) {
 		free_memory(conn);
 		return NULL;
 	}
