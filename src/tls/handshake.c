@@ -183,7 +183,7 @@ static bool peer_is_accepted(const struct kt_tls *tls)
 	return tls->verified && tls->verdict.code == KT_ACCEPTED;
 }
 
-/* A server may choose among what it was offered only; libssl does not look. */
+/* A server may choose among what it was offered only; not every libssl looks (3.0.19 does). */
 static bool alpn_was_offered(const struct kt_tls *tls)
 {
 	const uint8_t *name;
