@@ -312,7 +312,7 @@ TEST_F(names, each_client_is_told_the_cas_of_its_pool)
 
 struct chosen {
 	struct kt_pool *pool;
-	_Atomic unsigned int calls;
+	unsigned int calls; /* by the one worker; read when it was seen to be done */
 	struct sockaddr_in local, remote;
 };
 
