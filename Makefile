@@ -58,11 +58,12 @@ SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c
 	src/verify/revocation.c src/verify/rules.c src/verify/verdict.c src/verify/verify.c
 SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
 	src/ktls/state.c src/ktls/ulp_info.c
-SRC_tls := src/tls/context.c src/tls/credentials.c src/tls/describe.c src/tls/export.c \
-	src/tls/failure.c src/tls/handshake.c src/tls/peer.c src/tls/records.c src/tls/userspace.c
+SRC_tls := src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/credentials.c \
+	src/tls/describe.c src/tls/export.c src/tls/failure.c src/tls/handshake.c src/tls/hello.c \
+	src/tls/peer.c src/tls/records.c src/tls/userspace.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
-	src/engine/handshake.c src/engine/listen.c src/engine/relay.c src/engine/ring.c \
+	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/relay.c src/engine/ring.c \
 	src/engine/stats.c src/engine/worker.c
 SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c \
 	src/trace/why.c
@@ -86,11 +87,11 @@ TESTS_pool := pool/faults pool/file pool/image pool/name pool/nss pool/nss_fault
 	pool/nss_files pool/pem pool/pool pool/scan pool/set pool/snapshot
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
-TESTS_tls := tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
+TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
 	tls/split
 TESTS_verify := verify/anchors verify/chain verify/memory verify/threads verify/verdict verify/verify
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/relay \
+TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/relay \
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config
@@ -152,7 +153,7 @@ TEST_OBJ_cli/trace = $(OBJ_trace_test) $(call obj,$(SRC_cli_trace))
 TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))
 TEST_OBJ_control/control = $(call obj,$(SRC_control))
 TEST_OBJ_control/message = $(call obj,$(SRC_control))
-TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c)
+TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c src/engine/names.c)
 
 # ---- What is built ----------------------------------------------------------------------------
 
@@ -337,7 +338,7 @@ $(BUILD)/fuzz/%.o: %.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
 
-FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c
+FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c
 FUZZ_SRC_tls := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_testlib) \
 	selftests/tls/keys.c selftests/tls/lab.c
 

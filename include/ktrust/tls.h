@@ -3,12 +3,13 @@
  * The TLS handshake without IO: bytes in, bytes out, done / again / failed.
  *
  *   struct kt_credentials  a certificate chain and its key; immutable, counted references
- *   struct kt_tls_context  what a listener offers; immutable once made, used by one thread
+ *   struct kt_tls_context  what a listener or a client offers; used by one thread
  *   struct kt_tls          one connection
  *
- * Way of a server connection:
+ * Way of a connection:
  *
- *   kt_tls_new ─► loop: read at most kt_tls_want() bytes ─► kt_tls_input ─► send kt_tls_output
+ *   kt_tls_new ─► a client only: kt_tls_start, send kt_tls_output
+ *     ─► loop: read at most kt_tls_want() bytes ─► kt_tls_input ─► send kt_tls_output
  *        until kt_tls_input says KT_TLS_DONE or KT_TLS_FAILED; send the output in both cases
  *        (an alert is output too), and only then
  *     a) kt_tls_export ─► keys to the kernel ─► kt_tls_free          (offload), or
@@ -18,13 +19,18 @@
  * asks for more than the rest of the record being read, so that at KT_TLS_DONE not one byte of
  * what follows has been read. Feeding more than it said is refused (-EMSGSIZE).
  *
- * The peer's chain is verified in kt_tls_input, against the snapshot that is current then, inside
- * one read section of the pool; the verdict keeps that snapshot's version.
+ * Which pool judges the peer is settled once a handshake, when the hello is known: the context's,
+ * or what choose_pool says. The peer's chain is verified in kt_tls_input, against the snapshot of
+ * that pool that is current then, inside one read section; the verdict keeps that snapshot's
+ * version.
  *
  * Threads: credentials may be shared; a context and its connections belong to one thread.
  * Nothing here touches a socket or a log. Time comes from kt_tls_context_options.now.
  * What this does not do (yet): session tickets and resumption (off), 0-RTT (never), renegotiation
- * (refused), several credentials by name, the client side.
+ * (refused), several credentials by name, ALPN on servers (none is agreed on), proving later what
+ * name a request is for: a client chooses the pool that judges it by the SNI it sends, and may name
+ * another host inside (RFC 9110 §7.4), so whoever serves several names to clients of several pools
+ * compares the two.
  */
 #ifndef KTRUST_TLS_H
 #define KTRUST_TLS_H
@@ -32,6 +38,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <ktrust/error.h>
@@ -67,12 +74,67 @@ enum kt_client_auth {
 	KT_CLIENT_AUTH_REQUIRE,
 };
 
+/* What a server says in CertificateRequest of the CAs it takes (RFC 8446 §4.2.4, RFC 5246 §7.4.4)
+ */
+enum kt_ca_names {
+	/*
+	 * The subjects of the anchors for clients that the chosen pool has at this moment; none,
+	 * which means any, when they are more than KT_CA_NAMES_MAX or KT_CA_NAMES_BYTES_MAX.
+	 */
+	KT_CA_NAMES_AUTO,
+	KT_CA_NAMES_OFF, /* none */
+};
+
+#define KT_CA_NAMES_MAX	      256	  /* names */
+#define KT_CA_NAMES_BYTES_MAX (16U << 10) /* bytes on the wire, two of length a name included */
+
+/* What is known when the pool is chosen. Everything is borrowed for the call. */
+struct kt_hello {
+	enum kt_role role; /* of the peer that the pool is to judge */
+	/* KT_NAME_NONE: a client that named none. */
+	enum kt_name_type name_type;
+	/*
+	 * The name a client asks for (SNI, RFC 6066 §3), as sent, but for what is not printable
+	 * ASCII: '?'. Or our target's, as given to kt_tls_new. Never NULL.
+	 */
+	const char *name;
+	/* A well-formed ProtocolNameList without its length (RFC 7301 §3.1); NULL: none offered. */
+	const uint8_t *alpn;
+	size_t alpn_len;
+	/* As given to kt_tls_new; NULL: not given. */
+	const struct sockaddr *local;
+	const struct sockaddr *remote;
+};
+
 struct kt_tls_context;
 
 struct kt_tls_context_options {
-	struct kt_credentials *credentials; /* a reference is taken */
-	enum kt_client_auth client_auth;
-	struct kt_pool *pool; /* borrowed for the context's life; NULL only with AUTH_NONE */
+	/*
+	 * Who the peers are. KT_ROLE_CLIENT (0): they are clients, and we a server. KT_ROLE_SERVER:
+	 * we are a client, which verifies every server, by name.
+	 */
+	enum kt_role peer_role;
+	struct kt_credentials *credentials; /* a reference is taken; a client may have none */
+	enum kt_client_auth client_auth;    /* servers only */
+	enum kt_ca_names ca_names;	    /* servers only */
+	/* Borrowed for the context's life. NULL: choose_pool is set, or AUTH_NONE. */
+	struct kt_pool *pool;
+	/*
+	 * Called once in each handshake that verifies its peer: on a server in kt_tls_input, when
+	 * the ClientHello is there and before anything is answered, on a client in kt_tls_start.
+	 * Returns 0 and a pool, which is borrowed and must outlive the connection; a pool and no
+	 * snapshot, so that what is published meanwhile reaches the connection. Anything else ends
+	 * the handshake under the name pool_refused; kt_tls_refusal then has the error, or one made
+	 * for it when there was none: -errno, or neither pool nor error. On a server the peer is
+	 * told (RFC 8446 §6.2):
+	 *   -ENOENT          unrecognized_name: no server of that name is here
+	 *   -EACCES, -EPERM  access_denied: it is, but not for this client
+	 *   else             internal_error: nothing that the client could mend
+	 * Must not block for long, nor call this connection's functions. NULL: always `pool`.
+	 */
+	int (*choose_pool)(const struct kt_hello *hello, void *choose_arg,
+			   struct kt_pool **ret_pool, struct kt_error *error);
+	void *choose_arg;
 	uint16_t min_version; /* KT_TLS_1_2 or KT_TLS_1_3; 0: KT_TLS_1_2 */
 	uint16_t max_version; /* 0: KT_TLS_1_3 */
 	/* Seconds since the epoch, called for each verification. NULL: CLOCK_REALTIME. */
@@ -89,8 +151,30 @@ void kt_tls_context_free(struct kt_tls_context *context);
 
 struct kt_tls;
 
-/* A server connection; -ENOMEM. Freed by kt_tls_free, which wipes all secrets and accepts NULL. */
-KT_WARN_UNUSED int kt_tls_new(struct kt_tls_context *context, struct kt_tls **ret_tls);
+/* May be all zeros on a server. */
+struct kt_tls_options {
+	/* For choose_pool, which alone looks at them; borrowed until the handshake is over. */
+	const struct sockaddr *local;
+	const struct sockaddr *remote;
+	/*
+	 * Clients: whom to speak with, which the server's certificate must prove. A DNS name
+	 * (A-labels; a final dot is dropped) is also sent as SNI, an IP address is not (RFC 6066
+	 * §3).
+	 */
+	enum kt_name_type name_type;
+	const char *name; /* copied */
+	/* Clients: a ProtocolNameList as in struct kt_hello, to be offered; copied. NULL: none. */
+	const uint8_t *alpn;
+	size_t alpn_len; /* at most 65,535 bytes */
+};
+
+/*
+ * A connection of the context's side; options may be NULL on a server. -ENOMEM; -EINVAL: a client
+ * without a name, with one that is neither a host name nor an address, or with a malformed list of
+ * protocols. Freed by kt_tls_free, which wipes all secrets and accepts NULL.
+ */
+KT_WARN_UNUSED int kt_tls_new(struct kt_tls_context *context, const struct kt_tls_options *options,
+			      struct kt_tls **ret_tls);
 void kt_tls_free(struct kt_tls *tls);
 
 enum kt_tls_status {
@@ -98,6 +182,13 @@ enum kt_tls_status {
 	KT_TLS_DONE = 1,  /* handshake complete; send the output */
 	KT_TLS_FAILED = 2 /* kt_tls_failure says why; send the output (an alert), then close */
 };
+
+/*
+ * A client's first step, once: choose the pool and put the ClientHello into the output. Returns an
+ * enum kt_tls_status (KT_TLS_FAILED with nothing to send: pool_refused). -EINVAL: a server, or
+ * started already.
+ */
+KT_WARN_UNUSED int kt_tls_start(struct kt_tls *tls);
 
 /*
  * At most so many bytes may be read and fed next. Never 0 during the handshake; after KT_TLS_DONE 0
@@ -108,7 +199,7 @@ size_t kt_tls_want(const struct kt_tls *tls);
 /*
  * Feed bytes from the peer. During the handshake returns an enum kt_tls_status; after KT_TLS_DONE
  * it only takes the bytes, for kt_tls_read, and returns KT_TLS_DONE. -EMSGSIZE: more than
- * kt_tls_want(); -ENOMEM.
+ * kt_tls_want(); -EINVAL: a client that was not started; -ENOMEM.
  */
 KT_WARN_UNUSED int kt_tls_input(struct kt_tls *tls, const void *data, size_t len);
 
@@ -128,9 +219,13 @@ void kt_tls_output_done(struct kt_tls *tls, size_t len);
 /*
  * Why the handshake failed: a stable lower-case name: a verdict's ("unknown_issuer"), or one of
  * "peer_closed", "peer_alert", "plain_http", "not_tls", "protocol_error", "no_shared_version",
- * "no_shared_cipher", "too_much_data", "internal". Static storage. NULL unless failed.
+ * "no_shared_cipher", "pool_refused", "too_much_data", "internal". Static storage. NULL unless
+ * failed.
  */
 const char *kt_tls_failure(const struct kt_tls *tls);
+
+/* What choose_pool said when kt_tls_failure is "pool_refused"; else NULL. The connection's own. */
+const struct kt_error *kt_tls_refusal(const struct kt_tls *tls);
 
 /* The alert the peer sent, when kt_tls_failure is "peer_alert"; else -1. */
 int kt_tls_peer_alert(const struct kt_tls *tls);
@@ -140,8 +235,11 @@ struct kt_tls_info {
 	uint16_t cipher_suite;	 /* IANA value; 0: not agreed on yet */
 	const char *cipher_name; /* standard name ("TLS_AES_128_GCM_SHA256"); static; never NULL */
 	char sni[256];		 /* empty: none */
+	char alpn[256];		 /* clients: what was agreed on, of what was offered; empty: none */
 	bool verified;		 /* a chain was judged: verdict is meaningful */
 	struct kt_verdict verdict;
+	/* The peer's judge, borrowed; NULL: none is needed, or it is not chosen (yet). */
+	struct kt_pool *pool;
 	char peer[128]; /* first URI, DNS or email SAN, else common name; printable; empty: none */
 };
 
@@ -153,6 +251,9 @@ void kt_tls_describe(const struct kt_tls *tls, struct kt_tls_info *ret_info);
  * enum kt_cipher, or the peer negotiated a max_fragment_length (RFC 6066 §4), which the kernel's
  * records do not keep to and userspace records do. After success the connection may only be freed;
  * after an error it is as it was. The caller wipes ret_traffic.
+ *
+ * A client's rx begins where a TLS 1.3 server may send NewSessionTickets (RFC 8446 §4.6.1):
+ * handshake records, which whoever reads on has to take and may drop.
  */
 KT_WARN_UNUSED int kt_tls_export(struct kt_tls *tls, struct kt_traffic *ret_traffic);
 

@@ -73,6 +73,9 @@ static const struct {
 	{"listener", "key", "/k.pem"},
 	{"listener", "client-auth", "optional"},
 	{"listener", "client-pool", "clients"},
+	{"listener", "client-pool-for", "a.test clients"},
+	{"listener", "client-pool-for", "*.B.test \t clients"},
+	{"listener", "ca-names", "off"},
 };
 
 #define FULL (sizeof full / sizeof full[0])
@@ -109,6 +112,12 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_STREQ("/k.pem", listener->key);
 	EXPECT_STREQ("clients", listener->pool);
 	EXPECT_EQ(KT_CLIENT_AUTH_OPTIONAL, listener->client_auth);
+	ASSERT_EQ(2, listener->names.count);
+	EXPECT_STREQ("a.test", listener->names.at[0].pattern);
+	EXPECT_STREQ("clients", listener->names.at[0].pool);
+	EXPECT_STREQ("*.B.test", listener->names.at[1].pattern);
+	EXPECT_STREQ("clients", listener->names.at[1].pool);
+	EXPECT_EQ(KT_CA_NAMES_OFF, listener->ca_names);
 }
 
 TEST(the_cases_here_cover_every_setting)
@@ -275,6 +284,16 @@ TEST_F(config, bad_values_are_refused_and_change_nothing)
 		{"listener l", "client-auth", "no", "expected none|optional|require"},
 		{"listener l", "listen", "", "expected ADDRESS"},
 		{"pool p", "source", "", "expected SOURCE"},
+		{"listener l", "ca-names", "yes", "ca-names = yes: expected auto|off"},
+		{"listener l", "client-pool-for", "", "expected NAME POOL"},
+		{"listener l", "client-pool-for", "a.test", "expected NAME POOL"},
+		{"listener l", "client-pool-for", "a.test ", "expected NAME POOL"},
+		{"listener l", "client-pool-for", "a.test p q", "expected NAME POOL"},
+		{"listener l", "client-pool-for", " a.test p", "expected NAME POOL"},
+		{"listener l", "client-pool-for", "*a.test p", "expected NAME POOL"},
+		{"listener l", "client-pool-for", "* p", "expected NAME POOL"},
+		{"listener l", "client-pool-for", "a.*.test p", "expected NAME POOL"},
+		{"listener l", "client-pool-for", "a.test. p", "expected NAME POOL"},
 		{"ktrust", "worker", "1", "[ktrust] has no setting 'worker'"},
 		{"ktrust", "source", "file:x", "[ktrust] has no setting 'source'"},
 		{"pool p", "listen", ":1", "[pool] has no setting 'listen'"},
@@ -293,6 +312,7 @@ TEST_F(config, bad_values_are_refused_and_change_nothing)
 	}
 	EXPECT_EQ(5, self->config->workers);
 	EXPECT_EQ(0, self->config->pools[0].sources.count);
+	EXPECT_EQ(0, self->config->listeners[0].names.count);
 }
 
 TEST_F(config, sections_that_are_none_are_refused)
@@ -529,6 +549,35 @@ TEST_F(config, client_auth_and_pool_go_together)
 	expect_unfit(self, "l", "has no client-pool");
 	ASSERT_EQ(0, set(self, "listener l", "client-auth", "none"));
 	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	ASSERT_EQ(0, set(self, "listener l", "client-pool-for", "a.test p"));
+	expect_unfit(self, "l", "would never ask it");
+}
+
+TEST_F(config, names_have_pools_that_exist)
+{
+	set_up_listener(self);
+	ASSERT_EQ(0, set(self, "listener l", "client-pool-for", "a.test p"));
+	ASSERT_EQ(0, set(self, "listener l", "client-pool-for", "*.a.test p"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	ASSERT_EQ(0, set(self, "listener l", "client-pool-for", "b.test q"));
+	expect_unfit(self, "l", "client-pool-for b.test: there is no pool 'q'");
+}
+
+TEST_F(config, names_are_no_substitute_for_the_default_pool)
+{
+	set_up_listener(self);
+	ASSERT_EQ(0, set(self, "listener l", "client-pool-for", "a.test p"));
+	free(self->config->listeners[0].pool);
+	self->config->listeners[0].pool = NULL;
+	expect_unfit(self, "l", "has no client-pool");
+}
+
+TEST_F(config, a_name_has_one_pool)
+{
+	set_up_listener(self);
+	ASSERT_EQ(0, set(self, "listener l", "client-pool-for", "*.a.test p"));
+	ASSERT_EQ(0, set(self, "listener l", "client-pool-for", "*.A.test p"));
+	expect_unfit(self, "l", "client-pool-for *.A.test is there twice");
 }
 
 TEST_HARNESS_MAIN

@@ -93,11 +93,11 @@ refuses_to_start() {
 	says 2 "$2" "$ktrustd" --control "$dir/$1.sock" "${@:3}"
 }
 
-# connect NAME [CERTIFICATE]: a client that stays; what is written to descriptor $client goes through it.
+# connect NAME [CERTIFICATE [SNI]]: a client that stays; what is written to descriptor $client goes through it.
 connect() {
 	mkfifo "$dir/$1.in"
 	openssl s_client -quiet -no_ign_eof -connect "127.0.0.1:$port" -CAfile "$dir/a.pem" \
-		-cert "$dir/${2:-client}.chain.pem" -key "$dir/${2:-client}.key" \
+		-cert "$dir/${2:-client}.chain.pem" -key "$dir/${2:-client}.key" ${3:+-servername "$3"} \
 		<"$dir/$1.in" >"$dir/$1.out" 2>"$dir/$1.err" &
 	client_pid=$!
 	pids+=("$client_pid")
@@ -111,10 +111,11 @@ echoes() { # NAME TEXT: what is sent comes back
 
 disconnect() { exec {client}>&-; }
 
-# try [CERTIFICATE]: a client that connects and leaves; its status is openssl's.
+# try [CERTIFICATE [SNI]]: a client that connects and leaves; its status is openssl's.
 try() {
 	echo | timeout "$limit_s" openssl s_client -connect "127.0.0.1:$port" -CAfile "$dir/a.pem" \
-		-cert "$dir/${1:-client}.chain.pem" -key "$dir/${1:-client}.key" -verify_return_error
+		-cert "$dir/${1:-client}.chain.pem" -key "$dir/${1:-client}.key" -verify_return_error \
+		${2:+-servername "$2"}
 }
 
 counted() { # EXPRESSION: stats come to hold it

@@ -134,6 +134,11 @@ int rig_make_engine(struct rig *rig, const struct rig_options *options, struct k
 		.credentials = rig->lab.credentials,
 		.client_auth = options->client_auth,
 		.pool = rig->lab.pool,
+		.pools = options->pools,
+		.pool_count = options->pool_count,
+		.choose_pool = options->choose_pool,
+		.choose_arg = options->choose_arg,
+		.ca_names = options->ca_names,
 	};
 	const struct kt_engine_options engine = {
 		.listeners = &listener,

@@ -30,6 +30,13 @@ struct rig_options {
 	bool no_start;		     /* leave the engine unstarted */
 	struct kt_address *address;  /* listen there instead of on any port */
 	unsigned int backend_rcvbuf; /* bytes; 0: the kernel's */
+	/* As in struct kt_listener_options; the pools may be filled once the rig's PKI is there. */
+	const struct kt_pool_for *pools;
+	size_t pool_count;
+	int (*choose_pool)(const struct kt_hello *hello, void *choose_arg,
+			   struct kt_pool **ret_pool, struct kt_error *error);
+	void *choose_arg;
+	enum kt_ca_names ca_names;
 };
 
 struct rig {

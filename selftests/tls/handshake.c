@@ -66,7 +66,7 @@ static void expect_bytes_fail(struct kt_tls_context *context, const void *data, 
 {
 	struct kt_tls *tls;
 
-	ASSERT_EQ(0, kt_tls_new(context, &tls));
+	ASSERT_EQ(0, kt_tls_new(context, NULL, &tls));
 	EXPECT_EQ(KT_TLS_FAILED, feed(tls, data, len));
 	expect_failure(tls, name);
 	kt_tls_free(tls);

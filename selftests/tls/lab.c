@@ -50,16 +50,23 @@ static void load_credentials(struct lab *lab)
 	}
 }
 
-uint64_t lab_commit(struct lab *lab, const struct pki_cert *anchor)
+uint64_t pool_commit(struct kt_pool *pool, const struct pki_cert *const *anchors, size_t count)
 {
 	struct kt_anchor_set *set = kt_anchor_set_new();
 	struct kt_pool_change change;
 
 	ASSERT_TRUE(set != NULL);
-	ASSERT_EQ(0, kt_anchor_set_add_der(set, anchor->der, anchor->der_len, "", 0, NULL));
-	ASSERT_EQ(0, kt_pool_commit(lab->pool, set, "test", &change, NULL));
+	for (size_t i = 0; i < count; i++)
+		ASSERT_EQ(0, kt_anchor_set_add_der(set, anchors[i]->der, anchors[i]->der_len, "", 0,
+						   NULL));
+	ASSERT_EQ(0, kt_pool_commit(pool, set, "test", &change, NULL));
 	kt_anchor_set_free(set);
 	return change.new_version;
+}
+
+uint64_t lab_commit(struct lab *lab, const struct pki_cert *anchor)
+{
+	return pool_commit(lab->pool, &anchor, 1);
 }
 
 void lab_make_context(struct lab *lab, const struct lab_options *options)
@@ -149,9 +156,9 @@ static void present(SSL_CTX *context, const struct pki_cert *cert)
 		ASSERT_TRUE(SSL_CTX_add1_chain_cert(context, cert->x509));
 }
 
-SSL_CTX *client_context(const struct client_options *options)
+static SSL_CTX *peer_context(const SSL_METHOD *method, const struct client_options *options)
 {
-	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	SSL_CTX *context = SSL_CTX_new(method);
 
 	ASSERT_TRUE(context != NULL);
 	if (options->weak)
@@ -173,6 +180,16 @@ SSL_CTX *client_context(const struct client_options *options)
 	SSL_CTX_set_keylog_callback(context, keep_key_log);
 	SSL_CTX_set_info_callback(context, keep_alert);
 	return context;
+}
+
+SSL_CTX *client_context(const struct client_options *options)
+{
+	return peer_context(TLS_client_method(), options);
+}
+
+SSL_CTX *server_context(const struct client_options *options)
+{
+	return peer_context(TLS_server_method(), options);
 }
 
 void client_init(struct client *client, SSL_CTX *context)
@@ -223,7 +240,19 @@ void link_init(struct link *link, struct client *client, struct kt_tls_context *
 {
 	memset(link, 0, sizeof *link);
 	link->client = client;
-	ASSERT_EQ(0, kt_tls_new(context, &link->tls));
+	ASSERT_EQ(0, kt_tls_new(context, NULL, &link->tls));
+}
+
+void link_init_client(struct link *link, struct client *server, SSL_CTX *server_context,
+		      struct kt_tls_context *context, const struct kt_tls_options *options)
+{
+	client_init(server, server_context);
+	SSL_set_accept_state(server->ssl);
+	memset(link, 0, sizeof *link);
+	link->client = server;
+	ASSERT_EQ(0, kt_tls_new(context, options, &link->tls));
+	link->status = kt_tls_start(link->tls);
+	link_server_send(link);
 }
 
 void link_fini(struct link *link)

@@ -51,6 +51,9 @@ void lab_fini(struct lab *lab);
 /* Publish a set of one anchor; returns the version. */
 uint64_t lab_commit(struct lab *lab, const struct pki_cert *anchor);
 
+/* The same with several, into any pool. */
+uint64_t pool_commit(struct kt_pool *pool, const struct pki_cert *const *anchors, size_t count);
+
 /* A fresh context in place of the lab's. */
 void lab_make_context(struct lab *lab, const struct lab_options *options);
 
@@ -67,6 +70,9 @@ struct client_options {
 };
 
 SSL_CTX *client_context(const struct client_options *options);
+
+/* A plain OpenSSL server with the same options, for our own side to be the client of. */
+SSL_CTX *server_context(const struct client_options *options);
 
 struct client {
 	SSL *ssl;
@@ -106,6 +112,13 @@ struct link {
 
 void link_init(struct link *link, struct client *client, struct kt_tls_context *context);
 void link_fini(struct link *link);
+
+/*
+ * The other way round: a plain OpenSSL server in the client's place, a started client of ours in
+ * the server's. All else is as it is: "client" then means the peer, "server" the engine under test.
+ */
+void link_init_client(struct link *link, struct client *server, SSL_CTX *server_context,
+		      struct kt_tls_context *context, const struct kt_tls_options *options);
 
 /* One turn of each side; false when neither had anything to do. */
 bool link_client_turn(struct link *link);

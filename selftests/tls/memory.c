@@ -151,7 +151,7 @@ static bool connect_without(struct lab *lab, SSL_CTX *client_context, unsigned l
 	client_init(&client, client_context);
 	link.client = &client;
 	arm(fail);
-	if (!kt_tls_new(lab->context, &link.tls)) {
+	if (!kt_tls_new(lab->context, NULL, &link.tls)) {
 		injected.armed = false;
 		if (guarded_handshake(&link) == KT_TLS_DONE) {
 			ASSERT_TRUE(may_succeed);

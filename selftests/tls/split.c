@@ -220,7 +220,7 @@ TEST_F(split, refuses_more_than_it_wanted)
 	uint8_t body[257] = {1};
 	struct kt_tls *tls;
 
-	ASSERT_EQ(0, kt_tls_new(self->lab.context, &tls));
+	ASSERT_EQ(0, kt_tls_new(self->lab.context, NULL, &tls));
 	EXPECT_EQ(5, kt_tls_want(tls));
 	EXPECT_EQ(-EMSGSIZE, kt_tls_input(tls, body, 6));
 	EXPECT_EQ(KT_TLS_AGAIN, kt_tls_input(tls, header, 3));

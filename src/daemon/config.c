@@ -9,7 +9,7 @@
 
 #include "../control/control.h"
 
-enum kind { TEXT, TEXTS, NUMBER, DURATION, WORD };
+enum kind { TEXT, TEXTS, NAMES, NUMBER, DURATION, WORD };
 
 /* Where a value goes: an offset within the struct of its section. */
 struct entry {
@@ -27,6 +27,10 @@ const char *const kt_config_client_auth_words[] = {[KT_CLIENT_AUTH_NONE] = "none
 						   [KT_CLIENT_AUTH_REQUIRE] = "require",
 						   NULL};
 
+const char *const kt_config_ca_names_words[] = {
+	[KT_CA_NAMES_AUTO] = "auto", [KT_CA_NAMES_OFF] = "off", NULL};
+
+_Static_assert(sizeof(enum kt_ca_names) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_ktls_mode) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_client_auth) == sizeof(unsigned int), "WORD writes unsigned int");
 
@@ -66,6 +70,12 @@ static const struct entry entries[] = {
 	 .kind = WORD, .offset = LISTENER(client_auth), .words = kt_config_client_auth_words},
 	{{"listener", "client-pool", "POOL", "pool that clients are verified against"},
 	 .kind = TEXT, .offset = LISTENER(pool)},
+	{{"listener", "client-pool-for", "NAME POOL",
+	  "pool of clients that ask for NAME (SNI), a host name or \"*.\" and one; several add up"},
+	 .kind = NAMES, .offset = LISTENER(names)},
+	{{"listener", "ca-names", "auto|off",
+	  "tell clients the names of the CAs in their pool (default auto)"},
+	 .kind = WORD, .offset = LISTENER(ca_names), .words = kt_config_ca_names_words},
 };
 /* clang-format on */
 
@@ -108,6 +118,48 @@ static int add_text(struct kt_config_texts *texts, const char *value)
 	texts->at = grown;
 	texts->at[texts->count++] = copy;
 	return 0;
+}
+
+/* "NAME POOL", whose first half is a pattern. */
+static int split_name(const char *value, struct kt_config_name *name)
+{
+	static const char blanks[] = " \t";
+	size_t len = strcspn(value, blanks);
+
+	name->pattern = strndup(value, len);
+	name->pool = strdup(value + len + strspn(value + len, blanks));
+	if (!name->pattern || !name->pool)
+		return ENOMEM;
+	if (kt_pattern_check(name->pattern, NULL) || !name->pool[0] ||
+	    name->pool[strcspn(name->pool, blanks)])
+		return EINVAL;
+	return 0;
+}
+
+static void free_name(struct kt_config_name *name)
+{
+	free(name->pattern);
+	free(name->pool);
+}
+
+static int add_name(struct kt_config_names *names, const char *value)
+{
+	struct kt_config_name name;
+	struct kt_config_name *grown;
+	int err = split_name(value, &name);
+
+	if (err)
+		goto free_name;
+	err = ENOMEM;
+	grown = reallocarray(names->at, names->count + 1, sizeof *grown);
+	if (!grown)
+		goto free_name;
+	names->at = grown;
+	names->at[names->count++] = name;
+	return 0;
+free_name:
+	free_name(&name);
+	return err;
 }
 
 /* Digits, then whatever *ret_rest points at. */
@@ -184,6 +236,8 @@ static int set_value(const struct entry *entry, void *section, const char *value
 		return set_text(place, value);
 	case TEXTS:
 		return add_text(place, value);
+	case NAMES:
+		return add_name(place, value);
 	case NUMBER:
 		return set_number(place, value, entry);
 	case DURATION:
@@ -231,6 +285,9 @@ void kt_config_free(struct kt_config *config)
 		free(listener->certificate);
 		free(listener->key);
 		free(listener->pool);
+		for (size_t k = 0; k < listener->names.count; k++)
+			free_name(&listener->names.at[k]);
+		free(listener->names.at);
 	}
 	free(config->control);
 	free(config);

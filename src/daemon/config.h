@@ -4,12 +4,13 @@
  *
  * Every setting has a section, a key and a flag of the same name; both ways end in
  * kt_config_set, so that neither can do what the other cannot. Settings given later replace
- * earlier ones; the sources of a pool add up.
+ * earlier ones; the sources of a pool and the names of a listener add up.
  *
  *   [ktrust]            control workers ktls handshake-timeout connect-timeout drain-timeout
  *                       connections-max
  *   [pool NAME]         source
- *   [listener NAME]     listen backend certificate key client-auth client-pool
+ *   [listener NAME]     listen backend certificate key client-auth client-pool client-pool-for
+ *                       ca-names
  *
  * The file is INI in its plainest form: a line is `[section]`, `key = value`, a comment (first
  * character '#' or ';') or blank; blanks around keys and values do not count, and a value goes on
@@ -47,6 +48,17 @@ struct kt_config_pool {
 	struct kt_config_texts sources; /* as written: "file:PATH" */
 };
 
+/* "client-pool-for = NAME POOL" */
+struct kt_config_name {
+	char *pattern; /* one that kt_pattern_check takes */
+	char *pool;
+};
+
+struct kt_config_names {
+	struct kt_config_name *at;
+	size_t count;
+};
+
 struct kt_config_listener {
 	char name[KT_CONFIG_NAME_MAX + 1];
 	char *listen;
@@ -54,7 +66,9 @@ struct kt_config_listener {
 	char *certificate;
 	char *key;
 	char *pool;
+	struct kt_config_names names;	 /* pools by SNI; the others have `pool` */
 	enum kt_client_auth client_auth; /* KT_CLIENT_AUTH_REQUIRE unless set */
+	enum kt_ca_names ca_names;
 };
 
 struct kt_config {
@@ -79,9 +93,10 @@ struct kt_setting {
 	const char *help;
 };
 
-/* How enum kt_ktls_mode and enum kt_client_auth are written; each ends with NULL. */
+/* How these are written; each ends with NULL. */
 extern const char *const kt_config_ktls_words[];
 extern const char *const kt_config_client_auth_words[];
+extern const char *const kt_config_ca_names_words[];
 
 /* NULL beyond the last. */
 const struct kt_setting *kt_config_setting(size_t index);

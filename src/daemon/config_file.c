@@ -111,6 +111,47 @@ static const struct kt_config_pool *pool_named(const struct kt_config *config, c
 	return NULL;
 }
 
+/* Its pattern's syntax was looked at when it was set. */
+static int check_name(const struct kt_config *config, const struct kt_config_listener *listener,
+		      size_t index, struct kt_error *error)
+{
+	const struct kt_config_name *name = &listener->names.at[index];
+
+	if (!pool_named(config, name->pool))
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "client-pool-for %s: there is no pool '%s'", name->pattern,
+				    name->pool);
+	for (size_t i = 0; i < index; i++)
+		if (!strcasecmp(listener->names.at[i].pattern, name->pattern))
+			return kt_error_set(error, EINVAL, listener->name, 0,
+					    "client-pool-for %s is there twice (drop one)",
+					    name->pattern);
+	return 0;
+}
+
+static int check_pools(const struct kt_config *config, const struct kt_config_listener *listener,
+		       struct kt_error *error)
+{
+	bool names_one = listener->pool || listener->names.count;
+	int err = 0;
+
+	if (listener->client_auth == KT_CLIENT_AUTH_NONE && names_one)
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has a client-pool, but client-auth = none would "
+				    "never ask it (drop one of the two)");
+	if (listener->client_auth != KT_CLIENT_AUTH_NONE && !listener->pool)
+		return kt_error_set(
+			error, EINVAL, listener->name, 0,
+			"this listener verifies clients but has no client-pool (set it, "
+			"or client-auth = none)");
+	if (listener->pool && !pool_named(config, listener->pool))
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "client-pool '%s': there is no such pool", listener->pool);
+	for (size_t i = 0; i < listener->names.count && !err; i++)
+		err = check_name(config, listener, i, error);
+	return err;
+}
+
 static int check_listener(const struct kt_config *config, const struct kt_config_listener *listener,
 			  struct kt_error *error)
 {
@@ -126,19 +167,7 @@ static int check_listener(const struct kt_config *config, const struct kt_config
 		if (!needed[i].value)
 			return kt_error_set(error, EINVAL, listener->name, 0,
 					    "this listener has no '%s'", needed[i].key);
-	if (listener->client_auth == KT_CLIENT_AUTH_NONE && listener->pool)
-		return kt_error_set(error, EINVAL, listener->name, 0,
-				    "this listener has a client-pool, but client-auth = none would "
-				    "never ask it (drop one of the two)");
-	if (listener->client_auth != KT_CLIENT_AUTH_NONE && !listener->pool)
-		return kt_error_set(
-			error, EINVAL, listener->name, 0,
-			"this listener verifies clients but has no client-pool (set it, "
-			"or client-auth = none)");
-	if (listener->pool && !pool_named(config, listener->pool))
-		return kt_error_set(error, EINVAL, listener->name, 0,
-				    "client-pool '%s': there is no such pool", listener->pool);
-	return 0;
+	return check_pools(config, listener, error);
 }
 
 int kt_config_check(const struct kt_config *config, struct kt_error *error)

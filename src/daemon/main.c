@@ -91,6 +91,25 @@ static int load_pools(struct kt_pools *pools)
 	return first;
 }
 
+/* The pools are there: kt_config_check saw to it. */
+static int describe_names(struct start *start, const struct kt_config_listener *listener,
+			  struct kt_listener_options *options, struct kt_error *error)
+{
+	struct kt_pool_for *pools = calloc(listener->names.count + 1, sizeof *pools);
+
+	if (!pools)
+		return kt_error_set(error, ENOMEM, listener->name, 0, "out of memory");
+	for (size_t i = 0; i < listener->names.count; i++) {
+		const struct kt_config_name *name = &listener->names.at[i];
+
+		pools[i].pattern = name->pattern;
+		pools[i].pool = kt_pools_named(start->daemon.pools, name->pool);
+	}
+	options->pools = pools;
+	options->pool_count = listener->names.count;
+	return 0;
+}
+
 /* What the engine is to be told; the addresses are resolved here. */
 static int describe_listener(struct start *start, size_t i, struct kt_error *error)
 {
@@ -102,10 +121,13 @@ static int describe_listener(struct start *start, size_t i, struct kt_error *err
 		.name = listener->name,
 		.credentials = start->credentials[i],
 		.client_auth = listener->client_auth,
+		.ca_names = listener->ca_names,
 	};
 	if (listener->pool)
 		options->pool = kt_pools_named(start->daemon.pools, listener->pool);
-	err = kt_address_parse(listener->listen, &options->listen, error);
+	err = describe_names(start, listener, options, error);
+	if (!err)
+		err = kt_address_parse(listener->listen, &options->listen, error);
 	return err ? err : kt_address_parse(listener->backend, &options->backend, error);
 }
 
@@ -209,8 +231,10 @@ static void tear_down(struct start *start)
 {
 	kt_serving_free(start->serving);
 	kt_engine_free(start->daemon.engine);
-	for (size_t i = 0; i < KT_LISTENERS_MAX; i++)
+	for (size_t i = 0; i < KT_LISTENERS_MAX; i++) {
 		kt_credentials_put(start->credentials[i]);
+		free((void *)start->listeners[i].pools);
+	}
 	kt_pools_free(start->daemon.pools);
 	kt_control_unlisten(&start->control);
 	if (start->signal_fd >= 0)

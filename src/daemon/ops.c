@@ -44,6 +44,18 @@ static json_t *ktls_info(const struct kt_daemon *daemon)
 			 "available", support->attach, "rekey", support->rekey, "reason", reason);
 }
 
+/* Pattern → pool */
+static json_t *names_info(const struct kt_config_names *names)
+{
+	json_t *made = json_object();
+	bool lost = false;
+
+	for (size_t i = 0; i < names->count; i++)
+		lost |= json_object_set_new(made, names->at[i].pattern,
+					    json_string(names->at[i].pool)) != 0;
+	return all_of(&(struct gathered){made, lost});
+}
+
 static json_t *listeners_info(const struct kt_daemon *daemon)
 {
 	json_t *list = json_array();
@@ -57,11 +69,13 @@ static json_t *listeners_info(const struct kt_daemon *daemon)
 		if (!kt_engine_address(daemon->engine, i, &address))
 			kt_address_format(&address, text);
 		lost |= json_array_append_new(
-				list, json_pack("{s:s, s:s, s:o, s:s, s:s?}", "name",
+				list, json_pack("{s:s, s:s, s:o, s:s, s:s?, s:o, s:s}", "name",
 						listener->name, "listen", text, "backend",
 						kt_json_text(listener->backend), "client_auth",
 						kt_config_client_auth_words[listener->client_auth],
-						"pool", listener->pool)) != 0;
+						"pool", listener->pool, "pools_by_name",
+						names_info(&listener->names), "ca_names",
+						kt_config_ca_names_words[listener->ca_names])) != 0;
 	}
 	return all_of(&(struct gathered){list, lost});
 }

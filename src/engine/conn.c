@@ -27,9 +27,25 @@ static void identify_socket(struct kt_conn *conn)
 
 	if (getpeername(conn->fd, &conn->peer.sa, &len))
 		conn->peer.sa.sa_family = AF_UNSPEC;
+	len = sizeof conn->local;
+	if (conn->door->listener->choose_pool && getsockname(conn->fd, &conn->local.sa, &len))
+		conn->local.sa.sa_family = AF_UNSPEC;
 	len = sizeof conn->cookie;
 	if (getsockopt(conn->fd, SOL_SOCKET, SO_COOKIE, &conn->cookie, &len))
 		conn->cookie = 0;
+}
+
+static const struct sockaddr *known(const union kt_peer_address *address)
+{
+	return address->sa.sa_family == AF_UNSPEC ? NULL : &address->sa;
+}
+
+static int make_tls(struct kt_conn *conn)
+{
+	const struct kt_tls_options options = {.local = known(&conn->local),
+					       .remote = known(&conn->peer)};
+
+	return kt_tls_new(conn->door->context, &options, &conn->tls);
 }
 
 static struct kt_conn *make(struct kt_worker *worker, struct kt_door *door, int fd)
@@ -47,7 +63,8 @@ static struct kt_conn *make(struct kt_worker *worker, struct kt_door *door, int 
 	kt_list_init(&conn->timer_link);
 	conn->up.buf = malloc(KT_FLOW_LEN);
 	conn->out = malloc(KT_OUT_LEN);
-	if (!conn->up.buf || !conn->out || kt_tls_new(door->context, &conn->tls)) {
+	identify_socket(conn);
+	if (!conn->up.buf || !conn->out || make_tls(conn)) {
 		free_memory(conn);
 		return NULL;
 	}
@@ -66,7 +83,6 @@ void kt_conn_new(struct kt_worker *worker, struct kt_door *door, int fd)
 	}
 	conn->id =
 		atomic_fetch_add_explicit(&worker->shared->next_conn, 1, memory_order_relaxed) + 1;
-	identify_socket(conn);
 	kt_list_append(&worker->conns, &conn->link);
 	kt_count(&worker->stats.accepted, 1);
 	kt_worker_arm(worker, conn, KT_TIMER_HANDSHAKE);

@@ -97,6 +97,7 @@ struct kt_conn_identity {
 	const char *cipher_name;
 	bool verified;
 	struct kt_verdict verdict;
+	const struct kt_pool *pool; /* that the verdict is of; NULL: no certificate was asked for */
 	char peer[128];
 };
 
@@ -144,6 +145,8 @@ struct kt_conn {
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;
 	struct kt_conn_identity *identity; /* NULL unless accepted */
+	/* Of our own end; unset where the listener has no choose_pool. */
+	union kt_peer_address local;
 	struct msghdr recv_msg;
 	struct iovec recv_iov;
 	struct msghdr send_msg;

@@ -14,15 +14,34 @@
 
 #define RETRY_NS 100000000u /* after EMFILE and the like */
 
+/* The listener's own way of choosing: by its patterns. */
+static int choose_by_name(const struct kt_hello *hello, void *arg, struct kt_pool **ret_pool,
+			  struct kt_error *error)
+{
+	const struct kt_listener *listener = arg;
+	struct kt_pool *pool = kt_names_find(&listener->names, hello->name);
+
+	(void)error;
+	*ret_pool = pool ? pool : listener->pool;
+	return 0;
+}
+
 int kt_door_init(struct kt_door *door, struct kt_worker *worker, const struct kt_listener *listener,
 		 struct kt_error *error)
 {
-	const struct kt_tls_context_options options = {
+	struct kt_tls_context_options options = {
 		.credentials = listener->credentials,
 		.client_auth = listener->client_auth,
+		.ca_names = listener->ca_names,
 		.pool = listener->pool,
+		.choose_pool = listener->choose_pool,
+		.choose_arg = listener->choose_arg,
 	};
 
+	if (listener->names.count) {
+		options.choose_pool = choose_by_name;
+		options.choose_arg = (void *)listener;
+	}
 	door->worker = worker;
 	door->listener = listener;
 	return kt_tls_context_new(&options, &door->context, error);

@@ -30,6 +30,22 @@ struct kt_shared *kt_engine_shared(const struct kt_engine *engine)
 
 /* ---- Making ---------------------------------------------------------------------------------- */
 
+static int check_pools(const struct kt_listener_options *options, struct kt_error *error)
+{
+	bool verifies = options->client_auth != KT_CLIENT_AUTH_NONE;
+
+	if (verifies && !options->pool && !options->choose_pool)
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "asking clients for certificates needs a pool");
+	if (!verifies && (options->pool_count || options->choose_pool))
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "pools by name need client certificates to be asked for");
+	if (options->pool_count && options->choose_pool)
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "pools are chosen by patterns or by a callback, not by both");
+	return 0;
+}
+
 static int check_listener(const struct kt_listener_options *options, struct kt_error *error)
 {
 	const char *name = options->name;
@@ -40,12 +56,9 @@ static int check_listener(const struct kt_listener_options *options, struct kt_e
 				    sizeof((struct kt_listener *)0)->name - 1);
 	if (!options->credentials)
 		return kt_error_set(error, EINVAL, name, 0, "a listener needs a certificate");
-	if (!options->pool && options->client_auth != KT_CLIENT_AUTH_NONE)
-		return kt_error_set(error, EINVAL, name, 0,
-				    "asking clients for certificates needs a pool");
 	if (!options->backend.len)
 		return kt_error_set(error, EINVAL, name, 0, "a listener needs a backend");
-	return 0;
+	return check_pools(options, error);
 }
 
 static int copy_listeners(struct kt_shared *shared, const struct kt_engine_options *options,
@@ -61,6 +74,8 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 		struct kt_listener *to = &shared->listeners[i];
 		int err = check_listener(from, error);
 
+		if (!err)
+			err = kt_names_init(&to->names, from->pools, from->pool_count, error);
 		if (err)
 			return err;
 		snprintf(to->name, sizeof to->name, "%s", from->name);
@@ -68,7 +83,11 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 		to->backend = from->backend;
 		to->credentials = kt_credentials_get(from->credentials);
 		to->client_auth = from->client_auth;
-		to->pool = from->pool;
+		if (from->client_auth != KT_CLIENT_AUTH_NONE)
+			to->pool = from->pool;
+		to->choose_pool = from->choose_pool;
+		to->choose_arg = from->choose_arg;
+		to->ca_names = from->ca_names;
 		shared->listener_count++;
 	}
 	return 0;
@@ -178,6 +197,7 @@ int kt_engine_new(const struct kt_engine_options *options, struct kt_engine **re
 	if (!engine)
 		return kt_error_set(error, ENOMEM, "engine", 0, "out of memory");
 	shared = &engine->shared;
+	pthread_mutex_init(&shared->lock, NULL);
 	shared->ktls = options->ktls;
 	shared->timeout_ns[KT_TIMER_HANDSHAKE] =
 		milliseconds(options->handshake_timeout_ms, HANDSHAKE_TIMEOUT_MS);
@@ -291,9 +311,13 @@ void kt_engine_free(struct kt_engine *engine)
 	for (unsigned int i = 0; i < engine->initialised; i++)
 		kt_worker_fini(&shared->workers[i]);
 	free(shared->workers);
-	for (size_t i = 0; i < shared->listener_count; i++)
+	kt_stats_forget_pools(shared);
+	for (size_t i = 0; i < shared->listener_count; i++) {
 		kt_credentials_put(shared->listeners[i].credentials);
+		kt_names_fini(&shared->listeners[i].names);
+	}
 	free(shared->listeners);
+	pthread_mutex_destroy(&shared->lock);
 	free(engine);
 }
 

@@ -8,13 +8,15 @@
  * the kt_engine_each_* and kt_engine_get_stats may be called from any thread at any time between
  * start and free, and never hold up a worker for longer than it takes to copy.
  *
- * Lifetimes. Pools and credentials in the options must outlive the engine; everything else in the
- * options is copied by kt_engine_new.
+ * Lifetimes. Pools and credentials in the options, and every pool that choose_pool returns, must
+ * outlive the engine; everything else in the options is copied by kt_engine_new.
  *
  * What it does not do (yet): several credentials by name, handoff, origin mode, PROXY protocol,
  * rekey (a KeyUpdate on an offloaded connection ends it under the name "key_update"), counting an
  * AEAD key's records (RFC 8446 §5.5 allows about 390 GB of full AES-GCM records), idle limits: an
- * accepted connection that neither sends nor takes anything lives until TCP gives up on it.
+ * accepted connection that neither sends nor takes anything lives until TCP gives up on it. Nor
+ * does it look into what it relays: where pools are chosen by name, a client that one pool lets in
+ * may name another host inside (HTTP's Host); that the two agree is for the backend to see to.
  */
 #ifndef KTRUST_ENGINE_H
 #define KTRUST_ENGINE_H
@@ -55,13 +57,44 @@ enum kt_ktls_mode {
 	KT_KTLS_OFF,
 };
 
+/* ---- Pools by name (names.c) ----------------------------------------------------------------- */
+
+struct kt_pool_for {
+	const char *pattern;
+	struct kt_pool *pool;
+};
+
+#define KT_PATTERN_MAX 253 /* bytes, without the terminating NUL */
+
+/*
+ * A pattern is a host name (A-labels, any case, no final dot), or "*." and one, which stands for
+ * exactly one label, as in a certificate (RFC 9525 §6.3). -EINVAL: it is not one.
+ */
+KT_WARN_UNUSED int kt_pattern_check(const char *pattern, struct kt_error *error);
+
 struct kt_listener_options {
 	const char *name; /* for events; at most 31 bytes */
 	struct kt_address listen;
 	struct kt_address backend;
 	struct kt_credentials *credentials;
 	enum kt_client_auth client_auth;
-	struct kt_pool *pool; /* NULL only with KT_CLIENT_AUTH_NONE */
+	/*
+	 * That clients are verified against: NULL only with KT_CLIENT_AUTH_NONE, or where
+	 * choose_pool is set. Those that send an SNI which a pattern matches (a whole name before a
+	 * pattern, case does not count) have that pattern's pool. With KT_CLIENT_AUTH_NONE there
+	 * must be none.
+	 */
+	struct kt_pool *pool;
+	const struct kt_pool_for *pools; /* no two patterns alike */
+	size_t pool_count;
+	/*
+	 * Instead of both: asked in each handshake, by all workers at the same time. See struct
+	 * kt_tls_context_options; what it refuses has the outcome pool_refused.
+	 */
+	int (*choose_pool)(const struct kt_hello *hello, void *choose_arg,
+			   struct kt_pool **ret_pool, struct kt_error *error);
+	void *choose_arg;
+	enum kt_ca_names ca_names;
 };
 
 struct kt_engine_options {
@@ -177,7 +210,7 @@ struct kt_conn_info {
 	uint64_t cookie; /* SO_COOKIE of the client's socket */
 	const char *listener;
 	struct kt_address peer;
-	const char *pool; /* NULL: the listener asks for no certificate */
+	const char *pool; /* that judged it; NULL: the listener asks for no certificate */
 	uint16_t version; /* KT_TLS_1_2 … */
 	const char *cipher_name;
 	unsigned int ktls; /* KT_KTLS_TX | KT_KTLS_RX */

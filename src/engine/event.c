@@ -15,11 +15,10 @@ _Static_assert(KT_PROBE_KTLS_TX == KT_KTLS_TX && KT_PROBE_KTLS_RX == KT_KTLS_RX,
 
 #define COPY_TEXT(to, from) snprintf((to), sizeof(to), "%s", (from))
 
-static const char *pool_name(const struct kt_conn *conn)
+/* Empty: nobody is judged, or it ended before a pool was chosen. */
+static const char *pool_name(const struct kt_pool *pool)
 {
-	const struct kt_listener *listener = conn->door->listener;
-
-	return listener->client_auth == KT_CLIENT_AUTH_NONE ? "" : kt_pool_name(listener->pool);
+	return pool ? kt_pool_name(pool) : "";
 }
 
 static void fill_peer(const struct kt_conn *conn, struct kt_probe_handshake *event)
@@ -73,7 +72,7 @@ fire_handshake(const struct kt_conn *conn, const struct kt_tls_info *info, const
 	fill_peer(conn, &event);
 	fill_verdict(info, &event);
 	COPY_TEXT(event.outcome, outcome);
-	COPY_TEXT(event.pool, pool_name(conn));
+	COPY_TEXT(event.pool, pool_name(info->pool));
 	COPY_TEXT(event.listener, conn->door->listener->name);
 	KT_PROBE_HANDSHAKE(&event);
 }
@@ -91,7 +90,7 @@ static __attribute__((noinline)) void fire_conn_end(const struct kt_conn *conn)
 	};
 
 	COPY_TEXT(event.reason, conn->reason);
-	COPY_TEXT(event.pool, pool_name(conn));
+	COPY_TEXT(event.pool, pool_name(identity->pool));
 	KT_PROBE_CONN_END(&event);
 }
 

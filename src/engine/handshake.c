@@ -132,7 +132,8 @@ static int remember(struct kt_conn *conn, const struct kt_tls_info *info)
 	struct kt_conn_identity *identity = calloc(1, sizeof *identity);
 
 	conn->down.buf = malloc(KT_FLOW_LEN);
-	if (!identity || !conn->down.buf) {
+	if (!identity || !conn->down.buf ||
+	    (info->pool && kt_stats_know_pool(conn->worker, info->pool))) {
 		free(identity);
 		return -ENOMEM;
 	}
@@ -140,6 +141,7 @@ static int remember(struct kt_conn *conn, const struct kt_tls_info *info)
 	identity->cipher_name = info->cipher_name;
 	identity->verified = info->verified;
 	identity->verdict = info->verdict;
+	identity->pool = info->pool;
 	snprintf(identity->peer, sizeof identity->peer, "%s", info->peer);
 	conn->identity = identity;
 	return 0;

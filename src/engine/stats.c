@@ -56,15 +56,96 @@ static void add_version(struct kt_version_table *table, uint64_t version, uint64
 	table->rows[i].count = count;
 }
 
+static struct kt_version_table *table_of(const struct kt_stats *stats, const struct kt_pool *pool)
+{
+	struct kt_version_table *table = stats->versions;
+
+	while (table && table->pool != pool)
+		table = table->next;
+	return table;
+}
+
 static void enter_live(struct kt_conn *conn)
 {
+	const struct kt_conn_identity *identity = conn->identity;
 	struct kt_worker *worker = conn->worker;
-	size_t index = (size_t)(conn->door->listener - worker->shared->listeners);
 
 	kt_list_append(&worker->live, &conn->live_link);
-	if (conn->identity->verified)
-		add_version(&worker->stats.versions[index], conn->identity->verdict.pool_version,
-			    1);
+	if (identity->verified)
+		add_version(table_of(&worker->stats, identity->pool),
+			    identity->verdict.pool_version, 1);
+}
+
+/* Where the list has this pool, or its end. */
+static struct kt_known_pool *_Atomic *place_of(struct kt_shared *shared, const struct kt_pool *pool)
+{
+	struct kt_known_pool *_Atomic *place = &shared->pools;
+	struct kt_known_pool *known;
+
+	while ((known = atomic_load(place)) && known->pool != pool)
+		place = &known->next;
+	return place;
+}
+
+/* For all workers: which pools there are, and in which order they are shown. */
+static int know_together(struct kt_shared *shared, const struct kt_pool *pool)
+{
+	struct kt_known_pool *_Atomic *place;
+	struct kt_known_pool *made = calloc(1, sizeof *made);
+
+	if (!made)
+		return -ENOMEM;
+	made->pool = pool;
+	pthread_mutex_lock(&shared->lock);
+	place = place_of(shared, pool);
+	if (!atomic_load(place)) {
+		atomic_store(place, made);
+		made = NULL;
+	}
+	pthread_mutex_unlock(&shared->lock);
+	free(made);
+	return 0;
+}
+
+int kt_stats_know_pool(struct kt_worker *worker, const struct kt_pool *pool)
+{
+	struct kt_stats *stats = &worker->stats;
+	struct kt_version_table *made;
+
+	/* The worker alone writes its list: it may look without the lock. */
+	if (table_of(stats, pool))
+		return 0;
+	made = calloc(1, sizeof *made);
+	if (!made || know_together(worker->shared, pool)) {
+		free(made);
+		return -ENOMEM;
+	}
+	made->pool = pool;
+	pthread_mutex_lock(&worker->lock);
+	made->next = stats->versions;
+	stats->versions = made;
+	pthread_mutex_unlock(&worker->lock);
+	return 0;
+}
+
+void kt_stats_fini(struct kt_stats *stats)
+{
+	struct kt_version_table *table;
+
+	while ((table = stats->versions)) {
+		stats->versions = table->next;
+		free(table);
+	}
+}
+
+void kt_stats_forget_pools(struct kt_shared *shared)
+{
+	struct kt_known_pool *known;
+
+	while ((known = atomic_load(&shared->pools))) {
+		atomic_store(&shared->pools, atomic_load(&known->next));
+		free(known);
+	}
 }
 
 void kt_stats_outcome(struct kt_conn *conn, const char *outcome)
@@ -171,27 +252,16 @@ static void merge_versions(const struct kt_shared *shared, const struct kt_pool 
 {
 	for (unsigned int w = 0; w < shared->worker_count; w++) {
 		struct kt_worker *worker = &shared->workers[w];
+		const struct kt_version_table *table;
 
 		pthread_mutex_lock(&worker->lock);
-		for (size_t l = 0; l < shared->listener_count; l++) {
-			const struct kt_version_table *table = &worker->stats.versions[l];
-
-			if (shared->listeners[l].pool != pool)
-				continue;
+		table = table_of(&worker->stats, pool);
+		if (table)
 			sum->older += table->older;
-			for (unsigned int i = 0; i < table->used; i++)
-				add_version(sum, table->rows[i].version, table->rows[i].count);
-		}
+		for (unsigned int i = 0; table && i < table->used; i++)
+			add_version(sum, table->rows[i].version, table->rows[i].count);
 		pthread_mutex_unlock(&worker->lock);
 	}
-}
-
-static bool seen_before(const struct kt_shared *shared, size_t listener)
-{
-	for (size_t i = 0; i < listener; i++)
-		if (shared->listeners[i].pool == shared->listeners[listener].pool)
-			return true;
-	return false;
 }
 
 void kt_engine_each_version(const struct kt_engine *engine,
@@ -200,18 +270,17 @@ void kt_engine_each_version(const struct kt_engine *engine,
 			    void *arg)
 {
 	const struct kt_shared *shared = kt_engine_shared(engine);
+	struct kt_known_pool *known = atomic_load(&shared->pools);
 
-	for (size_t l = 0; l < shared->listener_count; l++) {
-		const struct kt_pool *pool = shared->listeners[l].pool;
+	for (; known; known = atomic_load(&known->next)) {
+		const char *name = kt_pool_name(known->pool);
 		struct kt_version_table sum = {0};
 
-		if (!pool || seen_before(shared, l))
-			continue;
-		merge_versions(shared, pool, &sum);
+		merge_versions(shared, known->pool, &sum);
 		if (sum.older)
-			fn(kt_pool_name(pool), 0, sum.older, arg);
+			fn(name, 0, sum.older, arg);
 		for (unsigned int i = 0; i < sum.used; i++)
-			fn(kt_pool_name(pool), sum.rows[i].version, sum.rows[i].count, arg);
+			fn(name, sum.rows[i].version, sum.rows[i].count, arg);
 	}
 }
 
@@ -235,8 +304,7 @@ static void copy_conn(const struct kt_conn *conn, uint64_t now_ns, struct copy *
 	copy->info.conn = conn->id;
 	copy->info.cookie = conn->cookie;
 	copy->info.listener = listener->name;
-	copy->info.pool =
-		listener->client_auth == KT_CLIENT_AUTH_NONE ? NULL : kt_pool_name(listener->pool);
+	copy->info.pool = identity->pool ? kt_pool_name(identity->pool) : NULL;
 	copy->info.version = identity->version;
 	copy->info.cipher_name = identity->cipher_name;
 	copy->info.ktls = conn->ktls;

@@ -11,7 +11,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include <ktrust/pool.h>
+
 struct kt_worker;
+struct kt_shared;
 struct kt_conn;
 
 #define KT_NAMES_MAX	64  /* distinct outcomes or ends; they are words of the source text */
@@ -27,8 +30,10 @@ struct kt_name_table {
 	unsigned int used;
 };
 
-/* The newest versions, in order; what falls out is added to `older`. */
+/* One pool's: the newest versions, in order; what falls out is added to `older`. */
 struct kt_version_table {
+	const struct kt_pool *pool;
+	struct kt_version_table *next; /* of the worker; NULL: the last */
 	uint64_t older;
 	unsigned int used;
 	struct {
@@ -50,7 +55,7 @@ struct kt_stats {
 	/* Under the worker's lock: */
 	struct kt_name_table outcomes;
 	struct kt_name_table ends;
-	struct kt_version_table *versions; /* one a listener; several may be one pool's */
+	struct kt_version_table *versions; /* a list, one a pool that let somebody in here */
 };
 
 /* One writer: no read-modify-write needed. */
@@ -64,6 +69,16 @@ static inline uint64_t kt_counted(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit((_Atomic uint64_t *)counter, memory_order_relaxed);
 }
+
+/*
+ * Have a place to count whom a pool lets in, before it does: counting itself cannot fail then.
+ * -ENOMEM.
+ */
+KT_WARN_UNUSED int kt_stats_know_pool(struct kt_worker *worker, const struct kt_pool *pool);
+
+/* Frees what kt_stats_know_pool made: of the worker, and of all. */
+void kt_stats_fini(struct kt_stats *stats);
+void kt_stats_forget_pools(struct kt_shared *shared);
 
 /* A handshake's outcome; when it was accepted, the connection also enters the live list. */
 void kt_stats_outcome(struct kt_conn *conn, const char *outcome);

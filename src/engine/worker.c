@@ -206,8 +206,7 @@ static int make_doors(struct kt_worker *worker, struct kt_error *error)
 	int err = 0;
 
 	worker->doors = calloc(shared->listener_count, sizeof *worker->doors);
-	worker->stats.versions = calloc(shared->listener_count, sizeof *worker->stats.versions);
-	if (!worker->doors || !worker->stats.versions)
+	if (!worker->doors)
 		return kt_error_set(error, ENOMEM, "engine", 0, "out of memory");
 	for (size_t i = 0; i < shared->listener_count; i++)
 		worker->doors[i].fd = -1;
@@ -248,7 +247,7 @@ void kt_worker_fini(struct kt_worker *worker)
 	for (size_t i = 0; worker->doors && i < worker->shared->listener_count; i++)
 		kt_door_fini(&worker->doors[i]);
 	free(worker->doors);
-	free(worker->stats.versions);
+	kt_stats_fini(&worker->stats);
 	if (worker->wake_fd >= 0)
 		close(worker->wake_fd);
 	sem_destroy(&worker->running);

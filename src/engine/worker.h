@@ -19,6 +19,7 @@
 #include "conn.h"
 #include "engine.h"
 #include "list.h"
+#include "names.h"
 #include "stats.h"
 
 /* What workers share; immutable while they run, but for the atomics. */
@@ -28,7 +29,21 @@ struct kt_listener {
 	struct kt_address backend;
 	struct kt_credentials *credentials;
 	enum kt_client_auth client_auth;
-	struct kt_pool *pool;
+	struct kt_pool *pool; /* the default of `names`; NULL with KT_CLIENT_AUTH_NONE */
+	struct kt_names names;
+	int (*choose_pool)(const struct kt_hello *hello, void *choose_arg,
+			   struct kt_pool **ret_pool, struct kt_error *error);
+	void *choose_arg;
+	enum kt_ca_names ca_names;
+};
+
+/*
+ * A pool that has let somebody in, in the order of its first. Appended under shared->lock, read
+ * without it: what is linked is immutable until the engine is freed.
+ */
+struct kt_known_pool {
+	const struct kt_pool *pool;
+	struct kt_known_pool *_Atomic next;
 };
 
 struct kt_shared {
@@ -43,6 +58,8 @@ struct kt_shared {
 	_Atomic uint64_t next_conn;
 	_Atomic unsigned int open;    /* connections of all workers; at most connections_max */
 	_Atomic unsigned int waiting; /* workers that wait for one of these to end */
+	pthread_mutex_t lock;	      /* for appending to pools */
+	struct kt_known_pool *_Atomic pools;
 };
 
 /* One listener as one worker sees it. */

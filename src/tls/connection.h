@@ -29,6 +29,12 @@
 /* Records in a row without application data: KeyUpdates, warnings, requests to renegotiate. */
 #define KT_TLS_IDLE_RECORDS_MAX 64
 
+/* Pools of one context whose CA names are kept; the one that was needed longest ago gives way. */
+#define KT_TLS_CA_LISTS_MAX 64
+
+#define KT_TLS_NAME_SIZE                                                                           \
+	256 /* bytes of a name, NUL included (RFC 6066 §3: HostName, as libssl caps it) */
+
 #define KT_TLS_SECRET_MAX     48 /* bytes: SHA-384 */
 #define KT_TLS_GCM_NONCE_LEN  8	 /* explicit nonce of TLS 1.2 (RFC 5288 §3) */
 #define KT_TLS_VERIFY_DATA_12 12 /* bytes of a Finished in TLS 1.2 (RFC 5246 §7.4.9) */
@@ -42,11 +48,25 @@ struct kt_credentials {
 	STACK_OF(X509) * chain; /* above the leaf, as in the file */
 };
 
+/* The names of acceptable CAs that one state of one pool makes. */
+struct kt_tls_ca_list {
+	const struct kt_pool *pool; /* compared only: it may be gone */
+	uint8_t digest[KT_DIGEST_LEN];
+	STACK_OF(X509_NAME) * names; /* NULL: none are sent */
+};
+
 struct kt_tls_context {
 	SSL_CTX *ssl_context;
-	struct kt_credentials *credentials;
-	struct kt_verifier *verifier; /* NULL with KT_CLIENT_AUTH_NONE */
-	struct kt_pool *pool;	      /* borrowed; likewise */
+	enum kt_role peer_role;
+	struct kt_credentials *credentials; /* a client may have none */
+	struct kt_verifier *verifier;	    /* NULL with KT_CLIENT_AUTH_NONE on a server */
+	struct kt_pool *pool;		    /* borrowed; likewise, or choose_pool is set */
+	int (*choose_pool)(const struct kt_hello *hello, void *choose_arg,
+			   struct kt_pool **ret_pool, struct kt_error *error);
+	void *choose_arg;
+	enum kt_ca_names ca_names;
+	struct kt_tls_ca_list ca_lists[KT_TLS_CA_LISTS_MAX]; /* the latest used is the first */
+	size_t ca_list_count;
 	int64_t (*now)(void *now_arg);
 	void *now_arg;
 	enum kt_client_auth client_auth;
@@ -68,6 +88,20 @@ struct kt_tls {
 	uint32_t bytes_in;     /* during the handshake */
 	uint32_t idle_records; /* read since the last application data */
 	bool records_used;     /* bytes went through the userspace records */
+	bool greeted;	       /* the hello was looked at: name and pool are settled */
+	const struct sockaddr *local, *remote; /* borrowed; for choose_pool */
+	struct kt_pool *pool;		       /* borrowed; NULL: none, or not chosen yet */
+	const char *hello_failure;	       /* static; why the hello was refused */
+	struct kt_error *refusal;	       /* what choose_pool said; NULL: nothing */
+	/*
+	 * Lent to the SSL object, which owns the stack but not what is in it: emptied before any
+	 * function of <ktrust/tls.h> returns (ca_names.c). NULL: never lent.
+	 */
+	STACK_OF(X509_NAME) * ca_names;
+	enum kt_name_type name_type; /* KT_NAME_NONE: none */
+	char name[KT_TLS_NAME_SIZE]; /* SNI, printable; a client's target; else empty */
+	uint8_t *alpn;		     /* what a client offers; NULL: nothing */
+	size_t alpn_len;
 	bool verified;
 	struct kt_verdict verdict; /* meaningful when verified */
 	char peer[128];
@@ -77,9 +111,15 @@ struct kt_tls {
 	size_t secret_len[2];		      /* bytes; 0: not seen */
 	/* TLS 1.2 with GCM: that of our Finished */
 	uint8_t finished_nonce[KT_TLS_GCM_NONCE_LEN];
+	bool has_finished_nonce;
 };
 
 enum kt_tls_side { KT_TLS_CLIENT, KT_TLS_SERVER };
+
+static inline enum kt_tls_side kt_tls_our_side(const struct kt_tls *tls)
+{
+	return tls->context->peer_role == KT_ROLE_SERVER ? KT_TLS_CLIENT : KT_TLS_SERVER;
+}
 
 /* What an exportable cipher suite is made of. */
 struct kt_tls_suite {
@@ -93,6 +133,9 @@ struct kt_tls_suite {
 
 /* ---- credentials.c -------------------------------------------------------------------------- */
 
+/* What every context of ours asks of keys and signatures (SSL_CTX_set_security_level). */
+#define KT_TLS_SECURITY_LEVEL 2
+
 /* Put certificate, chain and key into an SSL_CTX; the objects are shared, not copied. */
 KT_WARN_UNUSED int kt_credentials_use(const struct kt_credentials *credentials, SSL_CTX *context);
 
@@ -103,6 +146,45 @@ int kt_tls_fail(struct kt_tls *tls, const char *failure);
 
 /* End it for what OpenSSL's error queue says, which is emptied. Returns KT_TLS_FAILED. */
 int kt_tls_fail_ssl(struct kt_tls *tls, int ssl_error);
+
+/* ---- hello.c -------------------------------------------------------------------------------- */
+
+/*
+ * The content of a server_name extension (RFC 6066 §3): one host name, as libssl takes it. False:
+ * malformed. What is not printable becomes '?'.
+ */
+bool kt_hello_parse_name(const uint8_t *data, size_t len, char ret_name[static KT_TLS_NAME_SIZE]);
+
+/* That of an ALPN extension (RFC 7301 §3.1): the list in it, borrowed. False: malformed. */
+bool kt_hello_parse_alpn(const uint8_t *data, size_t len, const uint8_t **ret_list,
+			 size_t *ret_list_len);
+
+/* Is it a ProtocolNameList, without its length? */
+bool kt_hello_is_alpn_list(const uint8_t *list, size_t len);
+
+/* Does the list have this name? */
+bool kt_hello_alpn_has(const uint8_t *list, size_t len, const uint8_t *name, size_t name_len);
+
+/* May it be put into a hello, and asked of a certificate? len without a final dot. */
+bool kt_hello_is_host_name(const char *name, size_t len);
+
+/* ---- choose.c ------------------------------------------------------------------------------- */
+
+/* For SSL_CTX_set_client_hello_cb. */
+int kt_tls_client_hello(SSL *ssl, int *ret_alert, void *arg);
+
+/* A client's turn to choose its pool. False: hello_failure says why not. */
+bool kt_tls_choose_for_client(struct kt_tls *tls);
+
+/* ---- ca_names.c ----------------------------------------------------------------------------- */
+
+/* Put the CA names of the connection's pool, as it is now, into the CertificateRequest to come. */
+void kt_tls_lend_ca_names(struct kt_tls *tls);
+
+/* After each step of the handshake, and before anything of the context changes. */
+void kt_tls_take_back_ca_names(struct kt_tls *tls);
+
+void kt_tls_drop_ca_names(struct kt_tls_context *context);
 
 /* ---- peer.c --------------------------------------------------------------------------------- */
 
@@ -121,6 +203,12 @@ const char *kt_tls_failure_name(const struct kt_tls *tls, int *ret_alert);
 
 /* For SSL_CTX_set_keylog_callback: keeps the traffic secrets of TLS 1.3. */
 void kt_tls_keep_secret(const SSL *ssl, const char *line);
+
+/*
+ * A client's Finished of TLS 1.2 goes out in the middle of the handshake: called after each step,
+ * before any of its output is taken, to keep what an export needs of it.
+ */
+void kt_tls_export_watch(struct kt_tls *tls);
 
 /*
  * Called when the handshake is complete, before any output of this step is taken: keeps what an

@@ -22,16 +22,24 @@ static int64_t wall_clock(void *arg)
 	return time(NULL);
 }
 
+static bool verifies(const struct kt_tls_context_options *options)
+{
+	return options->peer_role == KT_ROLE_SERVER || options->client_auth != KT_CLIENT_AUTH_NONE;
+}
+
 static int check_options(const struct kt_tls_context_options *options, struct kt_error *error)
 {
 	uint16_t min = options->min_version ? options->min_version : KT_TLS_1_2;
 	uint16_t max = options->max_version ? options->max_version : KT_TLS_1_3;
 
-	if (!options->credentials)
+	if (options->peer_role == KT_ROLE_CLIENT && !options->credentials)
 		return kt_error_set(error, EINVAL, "", 0, "a server needs credentials");
-	if (options->client_auth != KT_CLIENT_AUTH_NONE && !options->pool)
+	if (options->peer_role == KT_ROLE_SERVER && options->client_auth != KT_CLIENT_AUTH_NONE)
 		return kt_error_set(error, EINVAL, "", 0,
-				    "verifying clients needs a pool (name one, or ask for none)");
+				    "a client verifies every server (client_auth is for servers)");
+	if (verifies(options) && !options->pool && !options->choose_pool)
+		return kt_error_set(error, EINVAL, "", 0,
+				    "verifying peers needs a pool (name one, or a way to choose)");
 	if (min < KT_TLS_1_2 || max > KT_TLS_1_3 || min > max)
 		return kt_error_set(error, EINVAL, "", 0,
 				    "TLS versions from 1.2 to 1.3 are offered, in this order");
@@ -67,41 +75,46 @@ static bool offer(SSL_CTX *ssl_context, const struct kt_tls_context_options *opt
 	       SSL_CTX_set_num_tickets(ssl_context, 0);
 }
 
-static void ask_for_certificate(struct kt_tls_context *context, enum kt_client_auth client_auth)
+static void ask_for_certificate(struct kt_tls_context *context,
+				const struct kt_tls_context_options *options)
 {
-	int mode = SSL_VERIFY_NONE;
+	int mode = verifies(options) ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;
 
-	if (client_auth != KT_CLIENT_AUTH_NONE)
-		mode = SSL_VERIFY_PEER;
-	if (client_auth == KT_CLIENT_AUTH_REQUIRE)
+	if (options->client_auth == KT_CLIENT_AUTH_REQUIRE)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_CTX_set_verify(context->ssl_context, mode, NULL);
 	SSL_CTX_set_cert_verify_callback(context->ssl_context, kt_tls_verify_peer, NULL);
 }
 
-static bool make_parts(struct kt_tls_context *context, bool verifies)
+static bool make_parts(struct kt_tls_context *context, const struct kt_tls_context_options *options)
 {
+	bool server = options->peer_role == KT_ROLE_CLIENT;
+
 	context->hkdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
 	context->tls1_prf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_PRF, NULL);
-	context->ssl_context = SSL_CTX_new(TLS_server_method());
-	if (verifies)
+	context->ssl_context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+	if (verifies(options))
 		context->verifier = kt_verifier_new();
 	return context->hkdf && context->tls1_prf && context->ssl_context &&
-	       (context->verifier || !verifies);
+	       (context->verifier || !verifies(options));
 }
 
 static int set_up(struct kt_tls_context *context, const struct kt_tls_context_options *options,
 		  struct kt_error *error)
 {
-	if (!make_parts(context, options->client_auth != KT_CLIENT_AUTH_NONE))
+	if (!make_parts(context, options))
 		return kt_error_set(error, ENOMEM, "", 0, "cannot make a TLS context");
 	forbid(context->ssl_context);
 	if (!offer(context->ssl_context, options))
 		return kt_error_set(error, EOPNOTSUPP, "", 0,
 				    "this OpenSSL lacks a cipher suite, group or version of ours");
-	if (kt_credentials_use(options->credentials, context->ssl_context))
+	/* The level that judges the peer's keys too; not left to the machine's openssl.cnf. */
+	SSL_CTX_set_security_level(context->ssl_context, KT_TLS_SECURITY_LEVEL);
+	if (options->credentials && kt_credentials_use(options->credentials, context->ssl_context))
 		return kt_error_set(error, EKEYREJECTED, "", 0, "TLS cannot use the credentials");
-	ask_for_certificate(context, options->client_auth);
+	ask_for_certificate(context, options);
+	if (options->peer_role == KT_ROLE_CLIENT)
+		SSL_CTX_set_client_hello_cb(context->ssl_context, kt_tls_client_hello, NULL);
 	SSL_CTX_set_keylog_callback(context->ssl_context, kt_tls_keep_secret);
 	return 0;
 }
@@ -119,8 +132,13 @@ int kt_tls_context_new(const struct kt_tls_context_options *options,
 	context = OPENSSL_zalloc(sizeof *context);
 	if (!context)
 		return kt_error_set(error, ENOMEM, "", 0, "out of memory");
-	context->credentials = kt_credentials_get(options->credentials);
+	context->peer_role = options->peer_role;
+	if (options->credentials)
+		context->credentials = kt_credentials_get(options->credentials);
 	context->pool = options->pool;
+	context->choose_pool = options->choose_pool;
+	context->choose_arg = options->choose_arg;
+	context->ca_names = options->ca_names;
 	context->now = options->now ? options->now : wall_clock;
 	context->now_arg = options->now_arg;
 	context->client_auth = options->client_auth;
@@ -138,6 +156,7 @@ void kt_tls_context_free(struct kt_tls_context *context)
 	if (!context)
 		return;
 	SSL_CTX_free(context->ssl_context);
+	kt_tls_drop_ca_names(context);
 	kt_verifier_free(context->verifier);
 	EVP_KDF_free(context->hkdf);
 	EVP_KDF_free(context->tls1_prf);

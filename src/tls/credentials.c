@@ -185,7 +185,7 @@ static int load(struct kt_credentials *credentials, parse_pem *parse, const char
 int kt_credentials_use(const struct kt_credentials *credentials, SSL_CTX *context)
 {
 	/* The level that judges our own keys; not left to the machine's openssl.cnf. */
-	SSL_CTX_set_security_level(context, 2);
+	SSL_CTX_set_security_level(context, KT_TLS_SECURITY_LEVEL);
 	if (SSL_CTX_use_cert_and_key(context, credentials->leaf, credentials->key,
 				     credentials->chain, 1) == 1)
 		return 0;

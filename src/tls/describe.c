@@ -3,15 +3,16 @@
 
 #include "connection.h"
 
-/* The name a client asks for is its own invention: keep it printable. */
-static void copy_sni(const SSL *ssl, char *buf, size_t size)
+/* What was agreed on is one of those that our own side offered. */
+static void copy_alpn(const SSL *ssl, char buf[static 256])
 {
-	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	size_t i;
+	const uint8_t *name;
+	unsigned int len;
 
-	for (i = 0; name && name[i] && i < size - 1; i++)
-		buf[i] = name[i] > 0x20 && name[i] < 0x7f ? name[i] : '?';
-	buf[i] = '\0';
+	SSL_get0_alpn_selected(ssl, &name, &len);
+	if (len)
+		memcpy(buf, name, len);
+	buf[len] = '\0';
 }
 
 static void copy_agreed(const SSL *ssl, struct kt_tls_info *info)
@@ -35,7 +36,11 @@ void kt_tls_describe(const struct kt_tls *tls, struct kt_tls_info *ret_info)
 {
 	struct kt_tls_info info = {.cipher_name = ""};
 
-	copy_sni(tls->ssl, info.sni, sizeof info.sni);
+	if (tls->name_type == KT_NAME_DNS)
+		memcpy(info.sni, tls->name, sizeof info.sni);
+	if (tls->state == KT_TLS_OPEN)
+		copy_alpn(tls->ssl, info.alpn);
+	info.pool = tls->pool;
 	copy_agreed(tls->ssl, &info);
 	info.verified = tls->verified;
 	if (tls->verified)

@@ -96,7 +96,7 @@ void kt_tls_keep_secret(const SSL *ssl, const char *line)
  * clear with our Finished: the last record of the output, behind ChangeCipherSpec. Whoever takes
  * over must go on from there, or may use a nonce twice (RFC 5288 §3).
  */
-static bool keep_finished_nonce(struct kt_tls *tls)
+static void keep_finished_nonce(struct kt_tls *tls)
 {
 	static const uint8_t start[] = {
 		KT_RECORD_CHANGE_CIPHER_SPEC,	    3, 3, 0, 1, 1, KT_RECORD_HANDSHAKE, 3, 3, 0,
@@ -107,9 +107,26 @@ static bool keep_finished_nonce(struct kt_tls *tls)
 	size_t len = kt_tls_output(tls, &out);
 
 	if (len < tail || memcmp(out + len - tail, start, sizeof start))
-		return false;
+		return;
 	memcpy(tls->finished_nonce, out + len - tail + sizeof start, sizeof tls->finished_nonce);
-	return true;
+	tls->has_finished_nonce = true;
+}
+
+static bool has_explicit_nonces(const struct kt_tls_suite *suite)
+{
+	return suite->version == KT_TLS_1_2 && suite->cipher != KT_CHACHA20_POLY1305;
+}
+
+/* Before a suite is agreed on there is no Finished, whatever our random bytes look like. */
+void kt_tls_export_watch(struct kt_tls *tls)
+{
+	const struct kt_tls_suite *suite;
+
+	if (kt_tls_our_side(tls) != KT_TLS_CLIENT || tls->has_finished_nonce)
+		return;
+	suite = kt_tls_current_suite(tls);
+	if (suite && has_explicit_nonces(suite))
+		keep_finished_nonce(tls);
 }
 
 bool kt_tls_export_prepare(struct kt_tls *tls)
@@ -120,9 +137,11 @@ bool kt_tls_export_prepare(struct kt_tls *tls)
 		return true; /* userspace records only */
 	if (suite->version == KT_TLS_1_3)
 		return tls->secret_len[KT_TLS_CLIENT] && tls->secret_len[KT_TLS_SERVER];
-	if (suite->cipher == KT_CHACHA20_POLY1305)
+	if (!has_explicit_nonces(suite))
 		return true;
-	return keep_finished_nonce(tls);
+	if (kt_tls_our_side(tls) == KT_TLS_SERVER)
+		keep_finished_nonce(tls);
+	return tls->has_finished_nonce;
 }
 
 /* ---- Key schedules -------------------------------------------------------------------------- */
@@ -215,15 +234,18 @@ static int derive_key_block(const struct kt_tls *tls, const struct kt_tls_suite 
 static int derive_1_2(const struct kt_tls *tls, const struct kt_tls_suite *suite,
 		      struct kt_traffic *traffic)
 {
+	bool client = kt_tls_our_side(tls) == KT_TLS_CLIENT;
+	struct kt_traffic_key *of_client = client ? &traffic->tx : &traffic->rx;
+	struct kt_traffic_key *of_server = client ? &traffic->rx : &traffic->tx;
 	struct key_block block;
 	const uint8_t *ivs = block.bytes + 2 * suite->key_len;
 	int err = derive_key_block(tls, suite, &block);
 
 	if (!err) {
-		memcpy(traffic->rx.key, block.bytes, suite->key_len);
-		memcpy(traffic->tx.key, block.bytes + suite->key_len, suite->key_len);
-		memcpy(traffic->rx.iv, ivs, suite->iv_len);
-		memcpy(traffic->tx.iv, ivs + suite->iv_len, suite->iv_len);
+		memcpy(of_client->key, block.bytes, suite->key_len);
+		memcpy(of_server->key, block.bytes + suite->key_len, suite->key_len);
+		memcpy(of_client->iv, ivs, suite->iv_len);
+		memcpy(of_server->iv, ivs + suite->iv_len, suite->iv_len);
 		traffic->rx.seq = 1;
 		traffic->tx.seq = 1;
 	}
@@ -242,16 +264,18 @@ static void next_nonce(const struct kt_tls *tls, uint8_t nonce[static KT_TLS_GCM
 static int derive_all(const struct kt_tls *tls, const struct kt_tls_suite *suite,
 		      struct kt_traffic *traffic)
 {
+	enum kt_tls_side ours = kt_tls_our_side(tls);
+	enum kt_tls_side theirs = ours == KT_TLS_CLIENT ? KT_TLS_SERVER : KT_TLS_CLIENT;
 	int err;
 
 	traffic->version = suite->version;
 	traffic->cipher = suite->cipher;
 	if (suite->version == KT_TLS_1_3) {
-		err = derive_1_3(tls, suite, KT_TLS_CLIENT, &traffic->rx);
-		return err ? err : derive_1_3(tls, suite, KT_TLS_SERVER, &traffic->tx);
+		err = derive_1_3(tls, suite, theirs, &traffic->rx);
+		return err ? err : derive_1_3(tls, suite, ours, &traffic->tx);
 	}
 	err = derive_1_2(tls, suite, traffic);
-	if (!err && suite->cipher != KT_CHACHA20_POLY1305)
+	if (!err && has_explicit_nonces(suite))
 		next_nonce(tls, traffic->tx.iv + suite->iv_len);
 	return err;
 }

@@ -59,6 +59,8 @@ static const char *name_of(const struct kt_tls *tls, unsigned long code, int *re
 		*ret_alert = reason - SSL_AD_REASON_OFFSET;
 		return "peer_alert";
 	}
+	if (reason == SSL_R_CALLBACK_FAILED)
+		return tls->hello_failure;
 	name = certificate_failure(tls, reason);
 	return name ? name : reason_name(reason);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 #include <openssl/err.h>
 
@@ -24,25 +26,101 @@ static bool make_ssl(struct kt_tls *tls)
 	return SSL_set_app_data(tls->ssl, tls);
 }
 
-int kt_tls_new(struct kt_tls_context *context, struct kt_tls **ret_tls)
+static bool is_ip(const char *text)
 {
+	uint8_t address[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
+}
+
+/* Returns the length of the name to ask for; 0: it is none. */
+static size_t target_len(const struct kt_tls_options *options)
+{
+	size_t len = options->name ? strlen(options->name) : 0;
+
+	if (!len || len >= KT_TLS_NAME_SIZE)
+		return 0;
+	switch (options->name_type) {
+	case KT_NAME_IP:
+		return is_ip(options->name) ? len : 0;
+	case KT_NAME_DNS:
+		/* An address in a name's place would be sent as SNI, and verified as none. */
+		if (is_ip(options->name))
+			return 0;
+		if (options->name[len - 1] == '.')
+			len--;
+		return kt_hello_is_host_name(options->name, len) ? len : 0;
+	default:
+		return 0;
+	}
+}
+
+static int offer_alpn(struct kt_tls *tls, const struct kt_tls_options *options)
+{
+	if (!options->alpn)
+		return 0;
+	if (options->alpn_len > UINT16_MAX ||
+	    !kt_hello_is_alpn_list(options->alpn, options->alpn_len))
+		return -EINVAL;
+	tls->alpn = OPENSSL_memdup(options->alpn, options->alpn_len);
+	tls->alpn_len = options->alpn_len;
+	/* This one returns 0 when it is done. */
+	if (!tls->alpn || SSL_set_alpn_protos(tls->ssl, tls->alpn, (unsigned int)tls->alpn_len))
+		return -ENOMEM;
+	return 0;
+}
+
+static int be_client(struct kt_tls *tls, const struct kt_tls_options *options)
+{
+	size_t len = target_len(options);
+
+	if (!len)
+		return -EINVAL;
+	memcpy(tls->name, options->name, len);
+	tls->name_type = options->name_type;
+	SSL_set_connect_state(tls->ssl);
+	if (tls->name_type == KT_NAME_DNS && !SSL_set_tlsext_host_name(tls->ssl, tls->name))
+		return -ENOMEM;
+	return offer_alpn(tls, options);
+}
+
+static int set_up(struct kt_tls *tls, const struct kt_tls_options *options)
+{
+	if (!make_ssl(tls))
+		return -ENOMEM;
+	tls->local = options->local;
+	tls->remote = options->remote;
+	if (!tls->context->choose_pool)
+		tls->pool = tls->context->pool;
+	if (tls->context->peer_role == KT_ROLE_SERVER)
+		return be_client(tls, options);
+	/* Nobody is judged: no pool is needed, and none is named. */
+	if (tls->context->client_auth == KT_CLIENT_AUTH_NONE)
+		tls->pool = NULL;
+	SSL_set_accept_state(tls->ssl);
+	return 0;
+}
+
+int kt_tls_new(struct kt_tls_context *context, const struct kt_tls_options *options,
+	       struct kt_tls **ret_tls)
+{
+	static const struct kt_tls_options none;
 	struct kt_tls *tls;
+	int err = -ENOMEM;
 
 	ERR_clear_error();
 	tls = OPENSSL_zalloc(sizeof *tls);
-	if (!tls)
-		goto no_memory;
-	tls->context = context;
-	tls->peer_alert = -1;
-	if (!make_ssl(tls))
-		goto no_memory;
-	SSL_set_accept_state(tls->ssl);
-	*ret_tls = tls;
-	return 0;
-no_memory:
-	kt_tls_free(tls);
+	if (tls) {
+		tls->context = context;
+		tls->peer_alert = -1;
+		err = set_up(tls, options ? options : &none);
+	}
+	if (err)
+		kt_tls_free(tls);
+	else
+		*ret_tls = tls;
 	ERR_clear_error();
-	return -ENOMEM;
+	return err;
 }
 
 void kt_tls_free(struct kt_tls *tls)
@@ -50,6 +128,8 @@ void kt_tls_free(struct kt_tls *tls)
 	if (!tls)
 		return;
 	SSL_free(tls->ssl);
+	OPENSSL_free(tls->refusal);
+	OPENSSL_free(tls->alpn);
 	OPENSSL_clear_free(tls, sizeof *tls);
 }
 
@@ -94,11 +174,23 @@ static bool peer_is_accepted(const struct kt_tls *tls)
 {
 	enum kt_client_auth client_auth = tls->context->client_auth;
 
+	if (tls->context->peer_role == KT_ROLE_SERVER)
+		return tls->verified && tls->verdict.code == KT_ACCEPTED;
 	if (client_auth == KT_CLIENT_AUTH_NONE)
 		return true;
 	if (client_auth == KT_CLIENT_AUTH_OPTIONAL && !SSL_get0_peer_certificate(tls->ssl))
 		return true;
 	return tls->verified && tls->verdict.code == KT_ACCEPTED;
+}
+
+/* A server may choose among what it was offered only; not every libssl looks (3.0.19 does). */
+static bool alpn_was_offered(const struct kt_tls *tls)
+{
+	const uint8_t *name;
+	unsigned int len;
+
+	SSL_get0_alpn_selected(tls->ssl, &name, &len);
+	return !len || kt_hello_alpn_has(tls->alpn, tls->alpn_len, name, len);
 }
 
 /*
@@ -109,7 +201,7 @@ static bool peer_is_accepted(const struct kt_tls *tls)
 static int complete(struct kt_tls *tls)
 {
 	if (SSL_has_pending(tls->ssl) || BIO_pending(tls->in) ||
-	    !kt_tls_cursor_at_boundary(&tls->cursor))
+	    !kt_tls_cursor_at_boundary(&tls->cursor) || !alpn_was_offered(tls))
 		return kt_tls_fail(tls, "protocol_error");
 	if (!peer_is_accepted(tls) || !kt_tls_export_prepare(tls))
 		return kt_tls_fail(tls, "internal");
@@ -126,10 +218,20 @@ static int drive(struct kt_tls *tls)
 	ERR_clear_error();
 	ret = SSL_do_handshake(tls->ssl);
 	ssl_error = SSL_get_error(tls->ssl, ret);
+	kt_tls_take_back_ca_names(tls);
+	kt_tls_export_watch(tls);
 	if (ret != 1 && ssl_error != SSL_ERROR_WANT_READ)
 		return kt_tls_fail_ssl(tls, ssl_error);
 	ERR_clear_error();
 	return ret == 1 ? complete(tls) : KT_TLS_AGAIN;
+}
+
+int kt_tls_start(struct kt_tls *tls)
+{
+	if (tls->context->peer_role != KT_ROLE_SERVER || tls->state != KT_TLS_HANDSHAKE ||
+	    tls->greeted)
+		return -EINVAL;
+	return kt_tls_choose_for_client(tls) ? drive(tls) : kt_tls_fail(tls, tls->hello_failure);
 }
 
 static int check_first_record(struct kt_tls *tls)
@@ -157,6 +259,8 @@ static int handshake_input(struct kt_tls *tls, const void *data, size_t len)
 	enum kt_tls_cursor_event event;
 	int err;
 
+	if (tls->context->peer_role == KT_ROLE_SERVER && !tls->greeted)
+		return -EINVAL;
 	if (!len)
 		return KT_TLS_AGAIN;
 	if (len > kt_tls_cursor_want(&tls->cursor))
@@ -236,6 +340,11 @@ void kt_tls_output_done(struct kt_tls *tls, size_t len)
 const char *kt_tls_failure(const struct kt_tls *tls)
 {
 	return tls->failure;
+}
+
+const struct kt_error *kt_tls_refusal(const struct kt_tls *tls)
+{
+	return tls->refusal;
 }
 
 int kt_tls_peer_alert(const struct kt_tls *tls)

@@ -63,13 +63,18 @@ static void copy_common_name(const X509 *leaf, char *buf, size_t size)
 void kt_tls_judge(struct kt_tls *tls, X509 *leaf, STACK_OF(X509) * untrusted)
 {
 	struct kt_tls_context *context = tls->context;
-	struct kt_query query = {.role = KT_ROLE_CLIENT};
+	struct kt_query query = {.role = context->peer_role};
 	const struct kt_snapshot *snapshot;
 
-	snapshot = kt_pool_read_begin(context->pool);
+	/* The name a client asks for is no name of its own. */
+	if (query.role == KT_ROLE_SERVER) {
+		query.name_type = tls->name_type;
+		query.name = tls->name;
+	}
+	snapshot = kt_pool_read_begin(tls->pool);
 	query.time = context->now(context->now_arg);
 	kt_verify_x509(context->verifier, snapshot, leaf, untrusted, &query, &tls->verdict);
-	kt_pool_read_end(context->pool);
+	kt_pool_read_end(tls->pool);
 	tls->verified = true;
 }
 

@@ -41,9 +41,12 @@ enum kt_tls_cursor_event kt_tls_cursor_take(struct kt_tls_cursor *cursor, const 
 	return KT_TLS_CURSOR_PARTIAL;
 }
 
-/* Methods of RFC 9110 §9, PATCH, and the HTTP/2 preface (RFC 9113 §3.4): their first five bytes. */
+/*
+ * Methods of RFC 9110 §9, PATCH, the HTTP/2 preface (RFC 9113 §3.4), and how a server begins: their
+ * first five bytes.
+ */
 static const char http_starts[][KT_RECORD_HEADER_LEN + 1] = {
-	"HEAD ", "POST ", "DELET", "CONNE", "OPTIO", "TRACE", "PATCH", "PRI *",
+	"HEAD ", "POST ", "DELET", "CONNE", "OPTIO", "TRACE", "PATCH", "PRI *", "HTTP/",
 };
 
 enum kt_tls_first_bytes kt_tls_cursor_first_bytes(const uint8_t header[static KT_RECORD_HEADER_LEN])
