@@ -6,7 +6,7 @@
 # make check-mutants  each safeguard listed in selftests/mutants has a test that fails without it
 # make tests        only builds the test programs (make -C selftests run_tests runs them)
 # make demo         the whole way of a connection, with real clients
-# Variables: V=1 (show commands), CC=clang, SAN=address|thread, WERROR=yes
+# Variables: V=1 (show commands), CC=clang, SAN=address|thread, WERROR=yes, EMBEDDED_ROOTS=no (programs carry no roots)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -24,6 +24,7 @@ CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 SAN ?=
 WERROR ?=
+EMBEDDED_ROOTS ?= yes
 
 BUILD ?= build
 O := $(BUILD)$(if $(SAN),/san-$(SAN))
@@ -36,7 +37,8 @@ SAN_FLAGS := $(if $(filter address,$(SAN)),-fsanitize=address$(comma)undefined -
 
 CFLAGS ?= -O2 -g
 KT_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SAN_FLAGS) -fPIC -fvisibility=hidden -pthread \
-	-fno-omit-frame-pointer -Iinclude -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2)
+	-fno-omit-frame-pointer -Iinclude -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2) \
+	-DKT_EMBEDDED_ROOTS=$(if $(filter no,$(EMBEDDED_ROOTS)),0,1)
 KT_LDFLAGS = $(LDFLAGS) $(SAN_FLAGS) -pthread -Wl,--as-needed
 
 # ---- Sources, one list a room, sorted ---------------------------------------------------------
@@ -45,7 +47,9 @@ obj = $(patsubst %.c,$(O)/%.o,$(1))
 
 SRC_error := src/error/error.c
 SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/constraints.c src/pool/der.c \
-	src/pool/describe.c src/pool/digest.c src/pool/image.c src/pool/memory.c src/pool/name.c src/pool/pem.c src/pool/pool.c \
+	src/pool/describe.c src/pool/digest.c src/pool/image.c src/pool/memory.c src/pool/name.c \
+	src/pool/nss.c src/pool/nss_date.c src/pool/nss_label.c src/pool/nss_names.c src/pool/nss_object.c \
+	src/pool/nss_text.c src/pool/pem.c src/pool/pool.c \
 	src/pool/scan.c src/pool/scan_crl.c src/pool/set.c src/pool/slot.c src/pool/snapshot.c src/pool/source.c \
 	src/pool/transfer.c
 SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c \
@@ -68,7 +72,7 @@ SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c sr
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
 SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/conns.c src/cli/doctor.c src/cli/main.c \
-	src/cli/pool.c src/cli/stats.c
+	src/cli/pool.c src/cli/roots.c src/cli/roots_print.c src/cli/stats.c
 
 LIB_ROOMS := error pool verify tls ktls
 LIB_SRC := $(foreach r,$(LIB_ROOMS),$(SRC_$(r)))
@@ -77,8 +81,8 @@ LIB_LIBS := -lssl -lcrypto -lurcu-bp
 # ---- Tests, one list a room, sorted: selftests/<room>/<name>.c is one program ------------------
 
 TESTS_error := error/error
-TESTS_pool := pool/faults pool/file pool/image pool/name pool/pem pool/pool pool/scan pool/set \
-	pool/snapshot
+TESTS_pool := pool/faults pool/file pool/image pool/name pool/nss pool/nss_faults \
+	pool/nss_files pool/pem pool/pool pool/scan pool/set pool/snapshot
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
@@ -95,18 +99,19 @@ TEST_ROOMS := error pool verify tls ktls engine trace control daemon cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := daemon/command.test daemon/daemon.test daemon/pools.test
+TESTS_sh := cli/roots.test daemon/command.test daemon/daemon.test daemon/pools.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
-TESTS_native_only := daemon/command.test daemon/pools.test ktls/absent
+TESTS_native_only := cli/roots.test daemon/command.test daemon/pools.test ktls/absent pool/nss_files
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing := tls/export tls/memory tls/split verify/chain verify/memory verify/verify
+TESTS_computing := pool/nss tls/export tls/memory tls/split verify/chain verify/memory verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
 TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test selftests/house/headers.test \
 	selftests/house/includes.test selftests/house/manual.test selftests/house/mutants.test \
+	selftests/house/roots.test \
 	$(if $(ROOT),tools/guest.test)
 # Those of a sanitized build.
 TESTS_san := selftests/harness/sanitized.test
@@ -130,6 +135,8 @@ TEST_LIBS := -lssl -lcrypto -lurcu-bp -luring -lbpf -ljansson
 wrap = $(addprefix -Wl$(comma)--wrap=,$(1))
 TEST_LIBS_pool/faults := $(call wrap,malloc calloc realloc free mmap memfd_create fallocate fstat fcntl \
 	read pread EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate EVP_DigestFinal_ex)
+TEST_LIBS_pool/nss_faults := $(call wrap,malloc calloc realloc EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate \
+	EVP_DigestFinal_ex)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
@@ -149,15 +156,17 @@ TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c
 LIB_A := $(O)/libktrust.a
 LIB_SO := $(O)/libktrust.so
 PROGRAMS := $(O)/ktrustd $(O)/ktrust
+# Mozilla's roots, for programs only; see src/roots/README.md.
+ROOTS_A := $(if $(filter no,$(EMBEDDED_ROOTS)),,$(O)/libktrust_roots.a)
 
 .PHONY: all
-all: $(LIB_A) $(LIB_SO) $(PROGRAMS)
+all: $(LIB_A) $(LIB_SO) $(ROOTS_A) $(PROGRAMS)
 
-$(O)/ktrustd: $(call obj,$(SRC_daemon) $(SRC_control) $(SRC_engine)) $(LIB_A)
+$(O)/ktrustd: $(call obj,$(SRC_daemon) $(SRC_control) $(SRC_engine)) $(ROOTS_A) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -luring -ljansson
 
-$(O)/ktrust: $(call obj,$(SRC_cli) $(SRC_control) $(SRC_trace)) $(LIB_A)
+$(O)/ktrust: $(call obj,$(SRC_cli) $(SRC_control) $(SRC_trace)) $(ROOTS_A) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -ljansson -lbpf
 
@@ -168,6 +177,23 @@ $(LIB_A): $(call obj,$(LIB_SRC))
 $(LIB_SO): $(call obj,$(LIB_SRC))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -shared -Wl,-soname,libktrust.so.0 -o $@ $^ $(LIB_LIBS)
+
+$(O)/tools/embed-roots: $(O)/tools/embed-roots.o $(LIB_A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+$(O)/roots/roots.c: $(O)/tools/embed-roots src/roots/certdata.txt src/roots/roots.txt
+	$(call say,ROOTS,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(O)/tools/embed-roots code src/roots/certdata.txt src/roots/roots.txt >$@
+
+$(O)/roots/roots.o: $(O)/roots/roots.c
+	$(call say,CC,$@)
+	$(Q)$(CC) $(KT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/libktrust_roots.a: $(O)/roots/roots.o
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # Rewritten when the compiler or its flags are others than last time.
 $(O)/flags: FORCE
@@ -223,7 +249,7 @@ $(TEST_BIN): $(O)/selftests/%: $(O)/selftests/%.o $$(TEST_OBJ_$$*) $(TESTLIB_A) 
 $(addprefix $(O)/selftests/,$(TESTS_trace) cli/trace): | $(O)/selftests/trace/fire
 
 .PHONY: tests
-tests: $(TEST_BIN) $(O)/tools/pki
+tests: $(TEST_BIN) $(O)/tools/embed-roots $(O)/tools/pki
 
 # For selftests/Makefile
 .PHONY: list-tests
@@ -289,7 +315,7 @@ $(O)/tools/pki: $(O)/tools/pki.o $(O)/selftests/lib/pki.o
 
 # ---- Fuzzing: make fuzz-smoke takes half a minute, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := config der image pem tls
+FUZZERS := config der image nss pem tls
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \

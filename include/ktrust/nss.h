@@ -10,18 +10,21 @@
  * Rules, most from Mozilla's "Common CA Database / Trust bits" and NSS's own reading of the file:
  *   - A trust object belongs to the certificate with the same issuer and serial number (as DER).
  *   - CKA_TRUST_SERVER_AUTH CKT_NSS_TRUSTED_DELEGATOR is trust; everything else is none.
- *   - CKA_NSS_SERVER_DISTRUST_AFTER is a constraint, wherever it stands (certificate or trust
- *     object); of two dates the earlier counts.
- *   - An attribute of the distrust family (its name contains "DISTRUST") that is not known here, or
- *     has a value that is not understood, makes the root untrusted.
+ *   - CKA_NSS_SERVER_DISTRUST_AFTER is a constraint, wherever it stands (certificate, trust object,
+ *     or an object of another class that names issuer and serial number); of two dates the earlier
+ *     counts. CKA_NSS_EMAIL_DISTRUST_AFTER says nothing of servers.
+ *   - An attribute of the distrust family (its name contains "DISTRUST" or "CONSTRAINT") that is
+ *     not known here, or has a value that is not understood, makes the root untrusted.
  *   - A trust object without certificate is ignored; a certificate without trust object refuses
- *     the file: it may have lost what would have distrusted it.
+ *     the file: it may have lost what would have distrusted it. So do two trust objects for one
+ *     certificate, and two certificates with one issuer and serial number. The same certificate
+ *     twice is one, with the limits of both.
  *   - Name limits that Mozilla's verifier imposes outside of the file are added (see
  *     kt_nss_imposed_names).
  *
  * Threads: pure functions of their arguments. Linear time, memory bounded by the input.
- * What it does not do: it reads no file, checks no signature and no expiry, and says nothing of
- * trust for email or code.
+ * What it does not do: it reads no file, checks no signature and no expiry, compares no hash that a
+ * trust object gives of its certificate, and says nothing of trust for email or code.
  */
 #ifndef KTRUST_NSS_H
 #define KTRUST_NSS_H
@@ -55,16 +58,19 @@ const char *kt_nss_trust_name(enum kt_nss_trust trust);
 struct kt_nss_root {
 	const uint8_t *der;
 	size_t der_len;
-	const char *label; /* UTF-8 (\xNN escapes resolved), control characters as '?' */
-	unsigned int line; /* where the certificate object begins, from 1 */
+	const uint8_t *subject; /* DER Name within the file */
+	size_t subject_len;
+	const uint8_t *fingerprint; /* KT_DIGEST_LEN: SHA-256 of der */
+	const char *label;	    /* UTF-8 (\xNN escapes resolved), control characters as '?' */
+	unsigned int line;	    /* where the certificate object begins, from 1 */
 	enum kt_nss_trust trust;
 	const char *reason; /* "" or what was not understood, for people */
-	/* When trusted: purposes is KT_PURPOSE_SERVER. */
+	/* purposes is KT_PURPOSE_SERVER when trusted, else 0; permitted_dns may be NULL. */
 	struct kt_constraints constraints;
 };
 
 struct kt_nss_counts {
-	size_t certificates;
+	size_t certificates; /* one that is there twice counts once */
 	size_t trusted;
 	size_t constrained; /* of the trusted, those with a date or a name limit */
 	size_t trust_without_certificate;
@@ -76,7 +82,8 @@ struct kt_nss_counts {
  * be NULL, and so may ret_counts.
  *
  * -EBADMSG malformed, with the line; -ENODATA no certificate in it; -EFBIG more than
- * KT_NSS_TEXT_MAX; -ENOMEM. where goes into errors.
+ * KT_NSS_TEXT_MAX; -ENOMEM; -EIO, -EOPNOTSUPP: libcrypto has no SHA-256. where goes into errors.
+ * What counts as malformed is written out in src/pool/nss_text.h and nss_object.c.
  */
 KT_WARN_UNUSED int kt_nss_parse(const char *text, size_t len, const char *where,
 				int (*fn)(const struct kt_nss_root *root, void *arg), void *arg,

@@ -19,14 +19,17 @@
 struct kt_root {
 	const uint8_t *der;
 	size_t der_len;
-	const char *label; /* Mozilla's name for it, UTF-8 */
+	const uint8_t *subject; /* DER Name within der */
+	size_t subject_len;
+	uint8_t fingerprint[KT_DIGEST_LEN]; /* SHA-256 of der */
+	const char *label;		    /* Mozilla's name for it, UTF-8 without controls */
 	struct kt_constraints constraints;
 };
 
 struct kt_roots {
 	const char *version; /* of the NSS builtins library they are from: "2.92" */
-	int64_t date;	     /* of that version, seconds since the epoch, UTC */
-	const struct kt_root *roots;
+	int64_t date;	     /* of the release they came with, seconds since the epoch, UTC */
+	const struct kt_root *roots; /* by fingerprint */
 	size_t count;
 	uint8_t digest[KT_DIGEST_LEN]; /* of a snapshot of exactly these anchors */
 };
