@@ -68,7 +68,7 @@ SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trac
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
-SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c src/daemon/log.c \
+SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c src/daemon/gather.c src/daemon/log.c \
 	src/daemon/main.c src/daemon/ops.c src/daemon/options.c src/daemon/pools.c src/daemon/serve.c
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
