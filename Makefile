@@ -48,11 +48,13 @@ obj = $(patsubst %.c,$(O)/%.o,$(1))
 
 SRC_error := src/error/error.c
 SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/constraints.c \
-	src/pool/der.c src/pool/describe.c src/pool/digest.c src/pool/image.c src/pool/memory.c \
-	src/pool/name.c src/pool/nss.c src/pool/nss_date.c src/pool/nss_label.c \
-	src/pool/nss_names.c src/pool/nss_object.c src/pool/nss_text.c src/pool/pem.c \
-	src/pool/pool.c src/pool/scan.c src/pool/scan_crl.c src/pool/set.c src/pool/slot.c \
-	src/pool/snapshot.c src/pool/source.c src/pool/transfer.c
+	src/pool/content.c src/pool/der.c src/pool/describe.c src/pool/digest.c src/pool/gather.c \
+	src/pool/image.c src/pool/memory.c src/pool/name.c src/pool/nss.c src/pool/nss_date.c \
+	src/pool/nss_label.c src/pool/nss_names.c src/pool/nss_object.c src/pool/nss_text.c \
+	src/pool/pem.c src/pool/pool.c src/pool/scan.c src/pool/scan_crl.c src/pool/set.c \
+	src/pool/slot.c src/pool/snapshot.c src/pool/source.c src/pool/source_certdata.c \
+	src/pool/source_crl.c src/pool/source_dir.c src/pool/source_embedded.c \
+	src/pool/source_file.c src/pool/source_system.c src/pool/transfer.c
 SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c \
 	src/verify/library_error.c src/verify/limits.c src/verify/names.c src/verify/path.c \
 	src/verify/revocation.c src/verify/rules.c src/verify/verdict.c src/verify/verify.c
@@ -69,7 +71,7 @@ SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trac
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
-SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c src/daemon/log.c \
+SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c src/daemon/gather.c src/daemon/log.c \
 	src/daemon/main.c src/daemon/ops.c src/daemon/options.c src/daemon/pools.c src/daemon/serve.c
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
@@ -83,8 +85,8 @@ LIB_LIBS := -lssl -lcrypto -lurcu-bp
 # ---- Tests, one list a room, sorted: selftests/<room>/<name>.c is one program ------------------
 
 TESTS_error := error/error
-TESTS_pool := pool/faults pool/file pool/image pool/name pool/nss pool/nss_faults \
-	pool/nss_files pool/pem pool/pool pool/scan pool/set pool/snapshot
+TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image pool/lenient pool/name pool/nss \
+	pool/nss_faults pool/nss_files pool/pem pool/pool pool/scan pool/set pool/snapshot pool/source pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
@@ -325,7 +327,7 @@ $(O)/tools/pki: $(O)/tools/pki.o $(O)/selftests/lib/pki.o
 
 # ---- Fuzzing: make fuzz-smoke takes half a minute, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := config der image nss pem tls
+FUZZERS := config crl der image nss pem tls
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \

@@ -38,6 +38,9 @@ extern "C" {
 #define KT_CRLS_MAX	   1024		/* CRLs in one set */
 #define KT_CRL_LEN_MAX	   (16U << 20)	/* bytes of DER of one CRL */
 
+#define KT_SOURCE_DIR_FILES_MAX (1U << 17)    /* files of certificates in one directory */
+#define KT_SOURCE_DIR_MAX	(512UL << 20) /* bytes of all of them */
+
 /* ---- The set ------------------------------------------------------------------------------ */
 
 struct kt_anchor_set;
@@ -87,21 +90,30 @@ struct kt_roots; /* roots compiled into a program: ktrust/roots.h */
 
 struct kt_source_options {
 	/*
-	 * Skip certificates and files that cannot be read or parsed, and note each, instead of
-	 * refusing the source. A source in which nothing is left is refused all the same.
+	 * Skip certificates, and files of a directory, that cannot be read or parsed, and note
+	 * each, instead of refusing the source. A source in which nothing is left is refused all
+	 * the same; so is one with a private key or a CRL among its certificates; and crl: and
+	 * certdata: are always strict, since what they lost might be what would have refused
+	 * somebody.
 	 */
 	bool lenient;
 	/* The roots of certdata, system and embedded vouch for clients too, not only for servers.
 	 */
 	bool any_purpose;
-	enum kt_crl_policy crl_policy; /* at load; kt_anchor_set_crl_policy is set to it as well */
+	/* At load; the set's policy becomes this, whatever the source is. */
+	enum kt_crl_policy crl_policy;
 	int64_t now; /* seconds since the epoch, to judge CRLs by; 0: CLOCK_REALTIME */
 	const struct kt_roots *embedded; /* borrowed; NULL: this program carries none */
-	/* Prefix of the places that `system` looks at, "" and NULL: none. For images and tests. */
+	/*
+	 * Prefix of the places that `system` looks at, those that variables name too; "" and NULL:
+	 * none. For images and tests.
+	 */
 	const char *system_root;
 	/*
-	 * Told what a person should know though nothing failed: what was skipped, a CRL that is
-	 * past its nextUpdate, which place `system` stands for. May be NULL.
+	 * Told what a person should know though nothing failed: what was skipped (the first 16,
+	 * then how many in all), a CRL that is past its nextUpdate, that embedded roots step in.
+	 * what->err is 0 where nothing is wrong: which place `system` stands for. May be NULL;
+	 * must not touch the set.
 	 */
 	void (*note)(const struct kt_error *what, void *arg);
 	void *note_arg;
@@ -109,11 +121,55 @@ struct kt_source_options {
 
 /*
  * Add what a source names. options may be NULL: all its defaults. -EINVAL: a word that is no
- * source. Else as the function for its kind, below.
+ * source; -ENODATA nothing in it, or nothing that was not skipped; the errno of opening and
+ * reading, -EINVAL not a regular file, -EFBIG larger than KT_SOURCE_FILE_MAX; -ENOMEM; and:
+ *
+ * file:PATH      PEM as kt_anchor_set_add_pem, or DER, one certificate behind another; told apart
+ *                by the first bytes. Besides the errors of that: -EKEYREJECTED also DER of a
+ *                private key; -EOPNOTSUPP also DER of a CRL.
+ *
+ * dir:PATH       Every file in it, as file:, whose name counts: *.pem, *.crt, *.cer, *.der (in
+ *                either case), and the links that c_rehash makes (0a1b2c3d.0); not hidden ones,
+ *                such as Kubernetes' ..data. In the order of their names, links followed, a file
+ *                that several names lead to once. Where a name counts and leads to no regular file
+ *                (a directory, socket, device, FIFO, nowhere, in a loop) or to one without
+ *                certificate (-EBADMSG), the source is refused with that path. -E2BIG, -EFBIG:
+ *                more files or bytes than KT_SOURCE_DIR_…; -EAGAIN names came or went meanwhile.
+ *
+ * certdata:PATH  Mozilla's certdata.txt, by kt_nss_parse: what it trusts for servers, with its
+ *                limits. What is not trusted for a limit that is not understood is noted.
+ *
+ * crl:PATH       CRLs, as PEM (label X509 CRL) or DER. -ESTALE past its nextUpdate, unless the
+ *                policy says KT_CRL_WARN; -EOPNOTSUPP also a certificate.
+ *
+ * embedded       options->embedded, with their limits. -ENOENT: there are none.
+ *
+ * system         What the system trusts for servers: the first of these files that is there,
+ *                  /etc/ssl/certs/ca-certificates.crt, /etc/pki/tls/certs/ca-bundle.crt,
+ *                  /etc/ssl/ca-bundle.pem, /etc/pki/tls/cacert.pem,
+ *                  /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem, /etc/ssl/cert.pem
+ *                else, added up, those of these directories that are there, as dir:
+ *                  /etc/ssl/certs, /etc/pki/tls/certs
+ *                SSL_CERT_FILE replaces the files, SSL_CERT_DIR (a list with colons) the
+ *                directories; empty counts as unset, and so does everything in a program with more
+ *                rights than its caller (secure_getenv). A place is not there when nothing has its
+ *                name (a link that leads nowhere is something) or when it holds no certificate at
+ *                all. What is there and cannot be read, or is malformed, is an error. Where no
+ *                place is left, and where KTRUST_EMBEDDED_ROOTS is exactly "1", `embedded` steps
+ *                in. Certificates that are also in options->embedded take the limits from there.
  */
 KT_WARN_UNUSED int kt_anchor_set_add_source(struct kt_anchor_set *set, const char *source,
 					    const struct kt_source_options *options,
 					    struct kt_error *error);
+
+/*
+ * What a source's certificates may vouch for unless options->any_purpose: KT_PURPOSE_SERVER for
+ * certdata:, system and embedded, whose roots were chosen for that. 0: crl:, and what is no source.
+ */
+unsigned int kt_source_purposes(const char *source);
+
+/* The path within a source that names one, else NULL. */
+const char *kt_source_path(const char *source);
 
 /*
  * Add every certificate of a PEM text (RFC 7468) in memory. Strict: text between blocks is

@@ -67,6 +67,9 @@ static const struct {
 	{"ktrust", "connections-max", "10000000"},
 	{"pool", "source", "file:/a.pem"},
 	{"pool", "source", "file:/b with blank = and # sign.pem"},
+	{"pool", "purpose", "any"},
+	{"pool", "lenient", "yes"},
+	{"pool", "crl-policy", "warn"},
 	{"listener", "listen", "[::1]:8443"},
 	{"listener", "backend", "unix:/run/b.sock"},
 	{"listener", "certificate", "/c.pem"},
@@ -104,6 +107,9 @@ static void expect_full(const struct kt_config *config)
 	ASSERT_EQ(2, pool->sources.count);
 	EXPECT_STREQ("file:/a.pem", pool->sources.at[0]);
 	EXPECT_STREQ("file:/b with blank = and # sign.pem", pool->sources.at[1]);
+	EXPECT_EQ(KT_CONFIG_PURPOSE_ANY, pool->purpose);
+	EXPECT_EQ(1, pool->lenient);
+	EXPECT_EQ(KT_CRL_WARN, pool->crl_policy);
 	ASSERT_EQ(1, config->listener_count);
 	EXPECT_STREQ("web", listener->name);
 	EXPECT_STREQ("[::1]:8443", listener->listen);
@@ -184,7 +190,7 @@ TEST_F(config, every_setting_has_a_flag)
 		if (i && !strcmp(full[i].section, "listener") &&
 		    strcmp(full[i - 1].section, "listener"))
 			argv[argc++] = "--listener=web";
-		if (!strcmp(full[i].section, "pool"))
+		if (!strcmp(full[i].key, "source"))
 			snprintf(text[i], sizeof text[i], "--pool=clients=%s", full[i].value);
 		else
 			snprintf(text[i], sizeof text[i], "--%s=%s", full[i].key, full[i].value);
@@ -208,6 +214,10 @@ TEST_F(config, what_is_not_set_has_its_default)
 	EXPECT_EQ(0, self->config->handshake_timeout_ms);
 	EXPECT_EQ(0, self->config->connect_timeout_ms);
 	EXPECT_EQ(65536, self->config->connections_max);
+	ASSERT_EQ(0, set(self, "pool p", "source", "system"));
+	EXPECT_EQ(KT_CONFIG_PURPOSE_SERVER, self->config->pools[0].purpose);
+	EXPECT_EQ(0, self->config->pools[0].lenient);
+	EXPECT_EQ(KT_CRL_REFUSE, self->config->pools[0].crl_policy);
 	ASSERT_EQ(0, set(self, "listener l", "listen", ":1"));
 	EXPECT_EQ(KT_CLIENT_AUTH_REQUIRE, self->config->listeners[0].client_auth);
 }
@@ -218,6 +228,15 @@ TEST_F(config, a_later_value_replaces_an_earlier_one)
 	ASSERT_EQ(0, set(self, "listener   l", "backend", ":2"));
 	EXPECT_EQ(1, self->config->listener_count);
 	EXPECT_STREQ(":2", self->config->listeners[0].backend);
+}
+
+TEST_F(config, pool_flags_need_a_pool)
+{
+	char *argv[] = {"ktrustd", "--lenient=yes"};
+	bool check_only;
+
+	EXPECT_EQ(-EINVAL, kt_options_parse(2, argv, self->config, &check_only, &self->error));
+	EXPECT_TRUE(strstr(self->error.text, "of which pool?"));
 }
 
 TEST_F(config, flags_after_a_file_replace_what_it_says)
@@ -294,6 +313,9 @@ TEST_F(config, bad_values_are_refused_and_change_nothing)
 		{"listener l", "client-pool-for", "* p", "expected NAME POOL"},
 		{"listener l", "client-pool-for", "a.*.test p", "expected NAME POOL"},
 		{"listener l", "client-pool-for", "a.test. p", "expected NAME POOL"},
+		{"pool p", "purpose", "client", "expected server|any"},
+		{"pool p", "lenient", "1", "expected no|yes"},
+		{"pool p", "crl-policy", "", "expected refuse|warn"},
 		{"ktrust", "worker", "1", "[ktrust] has no setting 'worker'"},
 		{"ktrust", "source", "file:x", "[ktrust] has no setting 'source'"},
 		{"pool p", "listen", ":1", "[pool] has no setting 'listen'"},
@@ -578,6 +600,34 @@ TEST_F(config, a_name_has_one_pool)
 	ASSERT_EQ(0, set(self, "listener l", "client-pool-for", "*.a.test p"));
 	ASSERT_EQ(0, set(self, "listener l", "client-pool-for", "*.A.test p"));
 	expect_unfit(self, "l", "client-pool-for *.A.test is there twice");
+}
+
+/* ---- Roots for verifying servers --------------------------------------------------------------
+ */
+
+TEST_F(config, clients_are_not_verified_by_roots_for_servers_unless_any_says_so)
+{
+	static const char *const words[] = {"system", "embedded", "certdata:/c.txt"};
+	const struct kt_config_pool *pool = &self->config->pools[0];
+
+	for (size_t i = 0; i < FULL; i++)
+		ASSERT_EQ(0, set(self, section_of(i), full[i].key, full[i].value));
+	ASSERT_EQ(0, set(self, "pool clients", "source", "dir:/d"));
+	ASSERT_EQ(0, set(self, "pool clients", "source", "crl:/c"));
+	ASSERT_EQ(0, set(self, "pool clients", "purpose", "server"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	for (size_t i = 0; i < 3; i++)
+		EXPECT_EQ(-EINVAL,
+			  kt_config_check_source(self->config, pool, words[i], &self->error));
+	ASSERT_EQ(0, set(self, "pool clients", "source", "system"));
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+	EXPECT_STREQ("clients", self->error.where);
+	EXPECT_TRUE(strstr(self->error.text, "set purpose = any in [pool clients]"));
+	ASSERT_EQ(0, set(self, "pool clients", "purpose", "any"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	/* A pool that verifies no clients may have what it likes. */
+	ASSERT_EQ(0, set(self, "pool upstream", "source", "system"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
 }
 
 TEST_HARNESS_MAIN

@@ -145,17 +145,6 @@ TEST_F(file, private_key_is_refused)
 	EXPECT_EQ(1, self->error.line);
 }
 
-TEST_F(file, other_words_are_no_source)
-{
-	static const char *const words[] = {"", "file", "file:", "FILE:x", "dir:/x", "/x", "x:y"};
-
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		EXPECT_EQ(-EINVAL,
-			  kt_anchor_set_add_source(self->set, words[i], NULL, &self->error));
-		EXPECT_NE(NULL, strstr(self->error.text, "file:PATH"));
-	}
-}
-
 TEST_F(file, costs_no_descriptor)
 {
 	int before = dup(0);

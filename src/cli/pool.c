@@ -2,14 +2,18 @@
 /* ktrust pool list|show|load */
 #include "cli.h"
 
+#include <ktrust/source.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define WORDS_MAX 66
+
 struct pool_args {
 	struct kt_ask ask;
-	const char *words[3]; /* action, pool, source */
+	const char *words[WORDS_MAX]; /* action, pool, sources */
 	int count;
 };
 
@@ -22,7 +26,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &args->ask;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (args->count == 3)
+		if (args->count == WORDS_MAX)
 			argp_error(state, "too many arguments: %s", arg);
 		args->words[args->count++] = arg;
 		return 0;
@@ -38,8 +42,9 @@ static const char doc[] =
 	"Trust anchors that clients are verified against."
 	"\v"
 	"list shows all pools: version, anchors, digest, source. show shows one pool and its "
-	"anchors. load reads a pool's sources again and publishes what is new; with SOURCE "
-	"(file:PATH) it reads that instead, for this once.\n\n"
+	"anchors. load reads a pool's sources again and publishes what is new; with SOURCEs "
+	"(file:PATH, dir:PATH, certdata:PATH, crl:PATH, system, embedded; several add up) it reads "
+	"these instead, for this once.\n\n"
 	"A source that fails leaves the published version in place, and the status is 1.";
 
 static void append(json_t *item, void *arg)
@@ -75,7 +80,7 @@ static int list(const struct pool_args *args)
 
 static void print_pool(json_t *pool, json_t *anchors)
 {
-	json_t *anchor;
+	json_t *anchor, *note;
 	size_t i;
 
 	printf("pool      %s\nversion   %lld\nanchors   %lld\ndigest    %s\nsource    %s\n"
@@ -86,6 +91,8 @@ static void print_pool(json_t *pool, json_t *anchors)
 	       kt_number(pool, "reclaimed"));
 	if (json_string_value(json_object_get(pool, "last_error")))
 		printf("refused   %s\n", kt_text(pool, "last_error"));
+	json_array_foreach (json_object_get(pool, "notes"), i, note)
+		printf("note      %s\n", json_string_value(note));
 	printf("\n%-16s  %-10s  %s\n", "FINGERPRINT", "EXPIRES", "SUBJECT");
 	json_array_foreach (anchors, i, anchor) {
 		printf("%-16.16s  %-10.10s  %s\n", kt_text(anchor, "fingerprint"),
@@ -114,36 +121,51 @@ static int show(const struct pool_args *args)
 	return kt_print_end();
 }
 
-/* The daemon works in another directory: a relative file:PATH is made absolute here. */
+/* The daemon works in another directory: a relative path is made absolute here. */
 static char *absolute(const char *source)
 {
-	const char *path = source + strlen("file:");
+	const char *path = kt_source_path(source);
 	char *cwd, *made = NULL;
 
-	if (strncmp(source, "file:", strlen("file:")) || path[0] == '/')
+	if (!path || path[0] == '/')
 		return strdup(source);
 	cwd = getcwd(NULL, 0);
-	if (cwd && asprintf(&made, "file:%s/%s", cwd, path) < 0)
+	if (cwd && asprintf(&made, "%.*s%s/%s", (int)(path - source), source, cwd, path) < 0)
 		made = NULL;
 	free(cwd);
 	return made;
 }
 
+/* NULL: one of them cannot be sent; that has been said. */
+static json_t *sources_of(const struct pool_args *args)
+{
+	json_t *list = json_array();
+
+	for (int i = 2; list && i < args->count; i++) {
+		char *source = absolute(args->words[i]);
+		int failed = !source || json_array_append_new(list, json_string(source));
+
+		free(source);
+		if (!failed)
+			continue;
+		fprintf(stderr, "ktrust: %s: not a source that can be sent\n", args->words[i]);
+		json_decref(list);
+		list = NULL;
+	}
+	return list;
+}
+
 static int load(const struct pool_args *args)
 {
 	json_t *request = json_pack("{s:s, s:s}", "op", "pool.load", "pool", args->words[1]);
-	char *source = args->words[2] ? absolute(args->words[2]) : NULL;
+	json_t *sources = args->count > 2 ? sources_of(args) : NULL;
 	json_t *result;
 	int status;
 
-	if (args->words[2] &&
-	    (!source || json_object_set_new(request, "source", json_string(source)))) {
-		fprintf(stderr, "ktrust: %s: not a source that can be sent\n", args->words[2]);
+	if (args->count > 2 && (!sources || json_object_set_new(request, "source", sources))) {
 		json_decref(request);
-		free(source);
 		return KT_EXIT_TROUBLE;
 	}
-	free(source);
 	status = kt_ask(&args->ask, request, NULL, NULL, &result);
 	if (status)
 		return status;
@@ -167,10 +189,10 @@ int kt_cli_pool(int argc, char **argv)
 		const char *name;
 		int least, most;
 		int (*run)(const struct pool_args *args);
-	} actions[] = {{"list", 1, 1, list}, {"show", 2, 2, show}, {"load", 2, 3, load}};
+	} actions[] = {{"list", 1, 1, list}, {"show", 2, 2, show}, {"load", 2, WORDS_MAX, load}};
 	static const struct argp_child children[] = {{&kt_ask_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {
-		NULL, parse, "list\nshow POOL\nload POOL [SOURCE]", doc, children, NULL, NULL};
+		NULL, parse, "list\nshow POOL\nload POOL [SOURCE...]", doc, children, NULL, NULL};
 	struct pool_args args = {0};
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args))

@@ -31,6 +31,15 @@ const char *const kt_config_ca_names_words[] = {
 	[KT_CA_NAMES_AUTO] = "auto", [KT_CA_NAMES_OFF] = "off", NULL};
 
 _Static_assert(sizeof(enum kt_ca_names) == sizeof(unsigned int), "WORD writes unsigned int");
+
+static const char *const purpose_words[] = {
+	[KT_CONFIG_PURPOSE_SERVER] = "server", [KT_CONFIG_PURPOSE_ANY] = "any", NULL};
+static const char *const lenient_words[] = {"no", "yes", NULL};
+static const char *const crl_policy_words[] = {
+	[KT_CRL_REFUSE] = "refuse", [KT_CRL_WARN] = "warn", NULL};
+
+_Static_assert(sizeof(enum kt_config_purpose) == sizeof(unsigned int), "WORD writes unsigned int");
+_Static_assert(sizeof(enum kt_crl_policy) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_ktls_mode) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_client_auth) == sizeof(unsigned int), "WORD writes unsigned int");
 
@@ -55,8 +64,16 @@ static const struct entry entries[] = {
 	 .kind = DURATION, .offset = DAEMON(drain_timeout_ms)},
 	{{"ktrust", "connections-max", "N", "live connections; accepting pauses (default 65536)"},
 	 .kind = NUMBER, .offset = DAEMON(connections_max), .min = 1, .max = 10000000},
-	{{"pool", "source", "SOURCE", "where its anchors come from: file:PATH; several add up"},
+	{{"pool", "source", "SOURCE",
+	  "file:PATH, dir:PATH, certdata:PATH, crl:PATH, system or embedded; several add up"},
 	 .kind = TEXTS, .offset = POOL(sources)},
+	{{"pool", "purpose", "server|any",
+	  "whom roots of certdata, system, embedded vouch for (default server)"},
+	 .kind = WORD, .offset = POOL(purpose), .words = purpose_words},
+	{{"pool", "lenient", "no|yes", "skip certificates that are no good (default no)"},
+	 .kind = WORD, .offset = POOL(lenient), .words = lenient_words},
+	{{"pool", "crl-policy", "refuse|warn", "a CRL past its nextUpdate (default refuse)"},
+	 .kind = WORD, .offset = POOL(crl_policy), .words = crl_policy_words},
 	{{"listener", "listen", "ADDRESS", "HOST:PORT, [v6]:PORT; port 0 lets the kernel choose"},
 	 .kind = TEXT, .offset = LISTENER(listen)},
 	{{"listener", "backend", "ADDRESS", "HOST:PORT, [v6]:PORT or unix:PATH"},

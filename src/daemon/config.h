@@ -8,7 +8,7 @@
  *
  *   [ktrust]            control workers ktls handshake-timeout connect-timeout drain-timeout
  *                       connections-max
- *   [pool NAME]         source
+ *   [pool NAME]         source purpose lenient crl-policy
  *   [listener NAME]     listen backend certificate key client-auth client-pool client-pool-for
  *                       ca-names
  *
@@ -26,6 +26,7 @@
 #include <stdio.h>
 
 #include <ktrust/error.h>
+#include <ktrust/source.h>
 #include <ktrust/tls.h>
 
 #include "../engine/engine.h"
@@ -43,9 +44,15 @@ struct kt_config_texts {
 	size_t count;
 };
 
+/* Whom the roots of certdata, system and embedded may vouch for in this pool. */
+enum kt_config_purpose { KT_CONFIG_PURPOSE_SERVER, KT_CONFIG_PURPOSE_ANY };
+
 struct kt_config_pool {
 	char name[KT_CONFIG_NAME_MAX + 1];
 	struct kt_config_texts sources; /* as written: "file:PATH" */
+	enum kt_config_purpose purpose;
+	unsigned int lenient; /* 1: skip certificates and files that are no good */
+	enum kt_crl_policy crl_policy;
 };
 
 /* "client-pool-for = NAME POOL" */
@@ -129,6 +136,14 @@ KT_WARN_UNUSED int kt_config_read(struct kt_config *config, const char *path,
 				  struct kt_error *error);
 KT_WARN_UNUSED int kt_config_read_file(struct kt_config *config, FILE *file, const char *where,
 				       struct kt_error *error);
+
+/*
+ * May this pool be loaded from this source? -EINVAL: a listener verifies clients by the pool, the
+ * source's roots are for verifying servers, and the pool's purpose is not any.
+ */
+KT_WARN_UNUSED int kt_config_check_source(const struct kt_config *config,
+					  const struct kt_config_pool *pool, const char *source,
+					  struct kt_error *error);
 
 /* Does it fit together: every listener complete, every pool it names there and with a source? */
 KT_WARN_UNUSED int kt_config_check(const struct kt_config *config, struct kt_error *error);

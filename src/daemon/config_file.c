@@ -152,6 +152,49 @@ static int check_pools(const struct kt_config *config, const struct kt_config_li
 	return err;
 }
 
+static bool asks_pool(const struct kt_config_listener *listener, const char *name)
+{
+	if (listener->pool && !strcmp(listener->pool, name))
+		return true;
+	for (size_t i = 0; i < listener->names.count; i++)
+		if (!strcmp(listener->names.at[i].pool, name))
+			return true;
+	return false;
+}
+
+static bool verifies_clients(const struct kt_config *config, const struct kt_config_pool *pool)
+{
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (asks_pool(&config->listeners[i], pool->name))
+			return true;
+	return false;
+}
+
+int kt_config_check_source(const struct kt_config *config, const struct kt_config_pool *pool,
+			   const char *source, struct kt_error *error)
+{
+	if (pool->purpose == KT_CONFIG_PURPOSE_ANY ||
+	    kt_source_purposes(source) != KT_PURPOSE_SERVER || !verifies_clients(config, pool))
+		return 0;
+	return kt_error_set(error, EINVAL, pool->name, 0,
+			    "a listener verifies clients by this pool, but the roots of '%s' are "
+			    "for verifying servers (name a source of client CAs; or set purpose = "
+			    "any in [pool %s], if whoever they vouch for may come in)",
+			    source, pool->name);
+}
+
+static int check_pool(const struct kt_config *config, const struct kt_config_pool *pool,
+		      struct kt_error *error)
+{
+	int err = 0;
+
+	if (!pool->sources.count)
+		return kt_error_set(error, EINVAL, pool->name, 0, "this pool has no source");
+	for (size_t i = 0; !err && i < pool->sources.count; i++)
+		err = kt_config_check_source(config, pool, pool->sources.at[i], error);
+	return err;
+}
+
 static int check_listener(const struct kt_config *config, const struct kt_config_listener *listener,
 			  struct kt_error *error)
 {
@@ -177,10 +220,11 @@ int kt_config_check(const struct kt_config *config, struct kt_error *error)
 	if (!config->listener_count)
 		return kt_error_set(error, EINVAL, "configuration", 0,
 				    "no listener (see ktrustd --help)");
-	for (size_t i = 0; i < config->pool_count; i++)
-		if (!config->pools[i].sources.count)
-			return kt_error_set(error, EINVAL, config->pools[i].name, 0,
-					    "this pool has no source");
+	for (size_t i = 0; i < config->pool_count; i++) {
+		err = check_pool(config, &config->pools[i], error);
+		if (err)
+			return err;
+	}
 	for (size_t i = 0; i < config->listener_count; i++) {
 		err = check_listener(config, &config->listeners[i], error);
 		if (err)

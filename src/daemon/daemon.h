@@ -25,11 +25,14 @@ struct kt_daemon {
 
 struct kt_operation;
 
-/* A request that makes sense. The source is the JSON's own, so it lives as long as that. */
+#define KT_QUESTION_SOURCES_MAX 64
+
+/* A request that makes sense. The sources are the JSON's own, so they live as long as that. */
 struct kt_question {
 	const struct kt_operation *operation;
-	size_t pool;	    /* index, where the operation is on one */
-	const char *source; /* NULL: what the configuration names */
+	size_t pool; /* index, where the operation is on one */
+	const char *sources[KT_QUESTION_SOURCES_MAX];
+	size_t source_count; /* 0: what the configuration names */
 };
 
 /*

@@ -83,7 +83,7 @@ static int load_pools(struct kt_pools *pools)
 	int first = 0;
 
 	for (size_t i = 0; i < kt_pools_count(pools); i++) {
-		int err = kt_pools_load(pools, i, NULL, &change, NULL);
+		int err = kt_pools_load(pools, i, (struct kt_sources){NULL, 0}, &change, NULL);
 
 		if (err && !first)
 			first = err;

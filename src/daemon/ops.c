@@ -102,6 +102,20 @@ static json_t *error_info(struct kt_pools *pools, size_t index)
 	return why.err ? kt_json_text(kt_error_format(&why, text, sizeof text)) : json_null();
 }
 
+static json_t *notes_info(struct kt_pools *pools, size_t index)
+{
+	json_t *list = json_array();
+	struct kt_notes notes;
+	bool lost = false;
+	char text[600];
+
+	kt_pools_notes(pools, index, &notes);
+	for (size_t i = 0; i < notes.count; i++)
+		lost |= json_array_append_new(list, kt_json_text(kt_error_format(
+							    &notes.at[i], text, sizeof text))) != 0;
+	return all_of(&(struct gathered){list, lost});
+}
+
 /* Called within the pool's read section; an empty pool has version 0. */
 static json_t *snapshot_info(const struct kt_pool *pool, const struct kt_snapshot *snapshot)
 {
@@ -153,6 +167,7 @@ static json_t *pool_info(struct kt_daemon *daemon, size_t index, json_t **ret_an
 	err |= json_object_set_new(made, "published", json_integer((json_int_t)stats.published));
 	err |= json_object_set_new(made, "reclaimed", json_integer((json_int_t)stats.reclaimed));
 	err |= json_object_set_new(made, "last_error", error_info(daemon->pools, index));
+	err |= json_object_set_new(made, "notes", notes_info(daemon->pools, index));
 	if (err) {
 		json_decref(anchors);
 		json_decref(made);
@@ -218,7 +233,9 @@ static int pool_load(struct kt_daemon *daemon, const struct kt_question *questio
 		     struct kt_control *control, json_t **ret_result, struct kt_error *error)
 {
 	struct kt_pool_change change;
-	int err = kt_pools_load(daemon->pools, question->pool, question->source, &change, error);
+	int err = kt_pools_load(daemon->pools, question->pool,
+				(struct kt_sources){question->sources, question->source_count},
+				&change, error);
 
 	(void)control;
 	if (err)
@@ -352,17 +369,40 @@ static const struct kt_operation *find_operation(const char *name)
 	return NULL;
 }
 
+/* "source": one, or a list of them; "" is one that no word begins. */
+static int take_sources(json_t *request, struct kt_question *question, struct kt_error *error)
+{
+	json_t *source = json_object_get(request, "source");
+	size_t count = json_is_array(source) ? json_array_size(source) : source != NULL;
+
+	if (count > KT_QUESTION_SOURCES_MAX)
+		return kt_error_set(error, E2BIG, "control", 0, "more than %u sources",
+				    KT_QUESTION_SOURCES_MAX);
+	if (json_is_array(source) && !count)
+		return kt_error_set(error, EINVAL, "control", 0, "\"source\" is an empty list");
+	for (size_t i = 0; i < count; i++) {
+		json_t *one = json_is_array(source) ? json_array_get(source, i) : source;
+
+		question->sources[i] = json_string_value(one);
+		if (!question->sources[i])
+			return kt_error_set(error, EINVAL, "control", 0,
+					    "\"source\" is no string, nor a list of strings");
+	}
+	question->source_count = count;
+	return 0;
+}
+
 static int find_pool(struct kt_daemon *daemon, json_t *request, struct kt_question *question,
 		     struct kt_error *error)
 {
-	json_t *source = json_object_get(request, "source");
 	const char *name = json_string_value(json_object_get(request, "pool"));
+	int err;
 
 	if (!name)
 		return kt_error_set(error, EINVAL, "control", 0, "\"pool\" is missing");
-	if (source && !json_is_string(source))
-		return kt_error_set(error, EINVAL, "control", 0, "\"source\" is no string");
-	question->source = json_string_value(source);
+	err = take_sources(request, question, error);
+	if (err)
+		return err;
 	for (size_t i = 0; i < kt_pools_count(daemon->pools); i++)
 		if (!strcmp(kt_pool_name(kt_pools_at(daemon->pools, i)), name)) {
 			question->pool = i;

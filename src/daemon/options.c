@@ -20,6 +20,7 @@ struct parsing {
 	struct kt_config *config;
 	bool check_only;
 	char listener[64]; /* the section that listener flags go to */
+	char pool[64];	   /* that of --pool, which pool flags go to; empty: none was given */
 	struct kt_error error;
 	int err;
 };
@@ -34,6 +35,7 @@ static int add_pool(struct parsing *parsing, const char *arg)
 		return kt_error_set(&parsing->error, EINVAL, "--pool", 0,
 				    "expected NAME=SOURCE, for example clients=file:clients.pem");
 	snprintf(section, sizeof section, "pool %.*s", (int)(equals - arg), arg);
+	strcpy(parsing->pool, section);
 	return kt_config_set(parsing->config, section, "source", equals + 1, "--pool", 0,
 			     &parsing->error);
 }
@@ -49,11 +51,18 @@ static int set_from_flag(struct parsing *parsing, const struct kt_setting *setti
 {
 	char where[64];
 
+	const char *section = setting->section;
+
 	snprintf(where, sizeof where, "--%s", setting->key);
-	return kt_config_set(parsing->config,
-			     strcmp(setting->section, "listener") ? setting->section
-								  : parsing->listener,
-			     setting->key, arg, where, 0, &parsing->error);
+	if (!strcmp(section, "listener"))
+		section = parsing->listener;
+	else if (!strcmp(section, "pool"))
+		section = parsing->pool;
+	if (!section[0])
+		return kt_error_set(&parsing->error, EINVAL, where, 0,
+				    "of which pool? (put it behind --pool NAME=SOURCE)");
+	return kt_config_set(parsing->config, section, setting->key, arg, where, 0,
+			     &parsing->error);
 }
 
 static error_t parse_flag(int key, char *arg, struct argp_state *state)
@@ -87,12 +96,14 @@ static const struct argp_option fixed[] = {
 	 "Read settings from an INI file; flags after it replace what it says", 1},
 	{"check", KEY_CHECK, NULL, 0, "Check the settings, files and pools, then exit", 1},
 	{"pool", KEY_POOL, "NAME=SOURCE", 0,
-	 "A pool and where its anchors come from: file:PATH; several sources add up", 2},
+	 "A pool and where its anchors come from: file:PATH, dir:PATH, certdata:PATH, crl:PATH, "
+	 "system or embedded; several sources add up. The pool flags after it are about this pool",
+	 2},
 	{"listener", KEY_LISTENER, "NAME", 0,
 	 "The listener that the flags after it describe (default main)", 3},
 };
 
-/* The fixed flags, then one for each setting of [ktrust] and [listener …], then the end. */
+/* The fixed flags, then one for each setting but the pools' sources, then the end. */
 static void build_options(struct argp_option *options)
 {
 	const struct kt_setting *setting;
@@ -100,14 +111,16 @@ static void build_options(struct argp_option *options)
 
 	memcpy(options, fixed, sizeof fixed);
 	for (int i = 0; i < SETTINGS_MAX && (setting = kt_config_setting((size_t)i)); i++) {
-		if (!strcmp(setting->section, "pool"))
+		if (!strcmp(setting->key, "source"))
 			continue; /* --pool */
 		options[n++] = (struct argp_option){
 			.name = setting->key,
 			.key = KEY_SETTING + i,
 			.arg = setting->value,
 			.doc = setting->help,
-			.group = strcmp(setting->section, "listener") ? 1 : 3,
+			.group = !strcmp(setting->section, "listener") ? 3
+				 : !strcmp(setting->section, "pool")   ? 2
+								       : 1,
 		};
 	}
 	options[n] = (struct argp_option){0};
@@ -119,7 +132,7 @@ static const char doc[] =
 	"anchors that can be swapped at any time, and hand the records to the kernel."
 	"\v"
 	"The same settings in a file (--config FILE): [ktrust] has those of the first group, "
-	"[pool NAME] has 'source', [listener NAME] has those of the last group.\n\n"
+	"[pool NAME] has 'source' and those of the second, [listener NAME] those of the last.\n\n"
 	"A DURATION is a number and ms, s, m or h.\n\n"
 	"SIGHUP loads all pools again. SIGTERM and SIGINT stop accepting and let connections end; "
 	"a second one does not wait for them. Exit status: 0 stopped as asked, or --check found "

@@ -14,11 +14,13 @@ struct entry {
 	const struct kt_config_pool *config;
 	struct kt_pool *pool;
 	pthread_mutex_t load_lock; /* one load at a time, so that versions follow requests */
-	pthread_mutex_t lock;	   /* last_error */
+	pthread_mutex_t lock;	   /* last_error, notes */
 	struct kt_error last_error;
+	struct kt_notes notes; /* of the last load, be it refused */
 };
 
 struct kt_pools {
+	const struct kt_config *config;
 	size_t count;
 	struct entry entries[];
 };
@@ -32,6 +34,7 @@ int kt_pools_new(const struct kt_config *config, struct kt_pools **ret_pools,
 
 	if (!pools)
 		return kt_error_set(error, ENOMEM, "pools", 0, "out of memory");
+	pools->config = config;
 	for (; pools->count < config->pool_count; pools->count++) {
 		struct entry *entry = &pools->entries[pools->count];
 
@@ -78,45 +81,20 @@ struct kt_pool *kt_pools_named(const struct kt_pools *pools, const char *name)
 	return NULL;
 }
 
-/* names gets all sources, as the snapshot says them: it must hold what it was made of. */
-static int gather(const struct kt_config_pool *config, const char *source,
-		  struct kt_anchor_set *set, char names[static KT_SOURCE_MAX + 1],
-		  struct kt_error *error)
+static int load(const struct kt_pools *pools, struct entry *entry, struct kt_sources sources,
+		struct kt_notes *notes, struct kt_pool_change *ret_change, struct kt_error *error)
 {
-	const char *one[] = {source};
-	const char *const *sources = source ? one : (const char *const *)config->sources.at;
-	size_t count = source ? 1 : config->sources.count;
-	size_t used = 0;
-
-	names[0] = '\0';
-	for (size_t i = 0; i < count; i++) {
-		int err;
-
-		used += (size_t)snprintf(names + used, KT_SOURCE_MAX + 1 - used, "%s%s",
-					 i ? " " : "", sources[i]);
-		if (used > KT_SOURCE_MAX)
-			return kt_error_set(
-				error, EINVAL, config->name, 0,
-				"the sources' names have more than %u characters in all "
-				"(use shorter paths, or put the files into one)",
-				KT_SOURCE_MAX);
-		err = kt_anchor_set_add_source(set, sources[i], NULL, error);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-static int load(struct entry *entry, const char *source, struct kt_pool_change *ret_change,
-		struct kt_error *error)
-{
+	const struct kt_config_texts *configured = &entry->config->sources;
 	struct kt_anchor_set *set = kt_anchor_set_new();
 	char names[KT_SOURCE_MAX + 1];
 	int err;
 
 	if (!set)
 		return kt_error_set(error, ENOMEM, entry->config->name, 0, "out of memory");
-	err = gather(entry->config, source, set, names, error);
+	if (!sources.count)
+		sources =
+			(struct kt_sources){(const char *const *)configured->at, configured->count};
+	err = kt_gather(pools->config, entry->config, sources, set, names, notes, error);
 	if (!err)
 		err = kt_pool_commit(entry->pool, set, names, ret_change, error);
 	kt_anchor_set_free(set);
@@ -152,22 +130,24 @@ static void say_failure(const struct entry *entry, const struct kt_error *why)
 		kt_log(LOG_ERR, "pool %s: not loaded: %s", entry->config->name, text);
 }
 
-int kt_pools_load(struct kt_pools *pools, size_t index, const char *source,
+int kt_pools_load(struct kt_pools *pools, size_t index, struct kt_sources sources,
 		  struct kt_pool_change *ret_change, struct kt_error *error)
 {
 	struct entry *entry = &pools->entries[index];
+	struct kt_notes notes = {.count = 0};
 	struct kt_pool_change change;
 	struct kt_error why = {0};
 	int err;
 
 	pthread_mutex_lock(&entry->load_lock);
-	err = load(entry, source, &change, &why);
+	err = load(pools, entry, sources, &notes, &change, &why);
 	if (err)
 		say_failure(entry, &why);
 	else
 		say(entry, &change);
 	pthread_mutex_lock(&entry->lock);
 	entry->last_error = why;
+	entry->notes = notes;
 	pthread_mutex_unlock(&entry->lock);
 	pthread_mutex_unlock(&entry->load_lock);
 	if (!err)
@@ -183,5 +163,14 @@ void kt_pools_last_error(struct kt_pools *pools, size_t index, struct kt_error *
 
 	pthread_mutex_lock(&entry->lock);
 	*ret_error = entry->last_error;
+	pthread_mutex_unlock(&entry->lock);
+}
+
+void kt_pools_notes(struct kt_pools *pools, size_t index, struct kt_notes *ret_notes)
+{
+	struct entry *entry = &pools->entries[index];
+
+	pthread_mutex_lock(&entry->lock);
+	*ret_notes = entry->notes;
 	pthread_mutex_unlock(&entry->lock);
 }

@@ -14,6 +14,7 @@
 #include <ktrust/pool.h>
 
 #include "config.h"
+#include "gather.h"
 
 struct kt_pools;
 
@@ -28,14 +29,17 @@ struct kt_pool *kt_pools_at(const struct kt_pools *pools, size_t index);
 struct kt_pool *kt_pools_named(const struct kt_pools *pools, const char *name); /* NULL: none */
 
 /*
- * Load one pool: from `source` when given (for this once; the next reload goes back to the
- * configuration), else from its configured sources. Says what happened in the log. On failure the
+ * Load one pool: from `sources` when there are any (for this once; the next reload goes back to the
+ * configuration), else from its configured ones. Says what happened in the log. On failure the
  * snapshot that was published stays, and the error is kept for kt_pools_last_error.
  */
-KT_WARN_UNUSED int kt_pools_load(struct kt_pools *pools, size_t index, const char *source,
+KT_WARN_UNUSED int kt_pools_load(struct kt_pools *pools, size_t index, struct kt_sources sources,
 				 struct kt_pool_change *ret_change, struct kt_error *error);
 
 /* Why the last load of this pool failed; ret_error->err is 0 when it did not. */
 void kt_pools_last_error(struct kt_pools *pools, size_t index, struct kt_error *ret_error);
+
+/* What its sources noted at the last load. */
+void kt_pools_notes(struct kt_pools *pools, size_t index, struct kt_notes *ret_notes);
 
 #endif

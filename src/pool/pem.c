@@ -9,7 +9,6 @@
 
 #define BEGIN		"-----BEGIN "
 #define END		"-----END "
-#define WHOLE_END	"-----END CERTIFICATE-----"
 #define DASHES		"-----"
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define LABEL_SHOWN	64 /* bytes of a foreign label in an error */
@@ -19,27 +18,52 @@ struct span {
 	size_t len;
 };
 
+static const struct kind {
+	const char *label;
+	const char *end; /* its whole END line */
+	const char *what;
+	size_t max; /* bytes of DER */
+	/* The other kind, which has a source of its own. */
+	const char *other_label;
+	const char *other_advice;
+} kinds[] = {
+	[KT_PEM_CERTIFICATE] = {"CERTIFICATE", "-----END CERTIFICATE-----", "certificate",
+				KT_CERTIFICATE_MAX, "X509 CRL",
+				"a block of type \"X509 CRL\" among certificates (put it into a "
+				"file of its own and name that crl:PATH)"},
+	[KT_PEM_CRL] = {"X509 CRL", "-----END X509 CRL-----", "CRL", KT_CRL_LEN_MAX, "CERTIFICATE",
+			"a block of type \"CERTIFICATE\" among CRLs (put it into a file of its own "
+			"and name that file:PATH)"},
+};
+
 struct kt_pem {
+	const struct kind *kind;
 	const char *rest;
 	const char *end;
 	const char *where;
-	unsigned int line_number; /* of the line read last */
+	struct span line;	  /* the line read last */
+	unsigned int line_number; /* its number */
 	bool line_is_last;	  /* it had no line end */
-	uint8_t der[KT_CERTIFICATE_MAX];
+	bool in_block;		  /* it lies behind the BEGIN of a block, and is not it */
+	bool of_other_kind;	  /* it was refused for that, which may not be skipped */
+	size_t der_size;
+	uint8_t der[];
 };
 
-struct kt_pem *kt_pem_new(const char *text, size_t len, const char *where)
+struct kt_pem *kt_pem_new(const char *text, size_t len, const char *where, enum kt_pem_kind kind)
 {
-	struct kt_pem *pem = malloc(sizeof *pem);
+	/* What base64 of this length can hold at most. */
+	size_t size = len / 4 * 3 + 3 < kinds[kind].max ? len / 4 * 3 + 3 : kinds[kind].max;
+	struct kt_pem *pem = malloc(sizeof *pem + size);
 	size_t mark_len = strlen(BYTE_ORDER_MARK);
 
 	if (!pem)
 		return NULL;
-	pem->rest = text;
-	pem->end = text + len;
-	pem->where = where;
-	pem->line_number = 0;
-	pem->line_is_last = false;
+	*pem = (struct kt_pem){.kind = &kinds[kind],
+			       .rest = text,
+			       .end = text + len,
+			       .where = where,
+			       .der_size = size};
 	if (len >= mark_len && memcmp(text, BYTE_ORDER_MARK, mark_len) == 0)
 		pem->rest += mark_len;
 	return pem;
@@ -47,6 +71,10 @@ struct kt_pem *kt_pem_new(const char *text, size_t len, const char *where)
 
 void kt_pem_free(struct kt_pem *pem)
 {
+	if (!pem)
+		return;
+	/* A certificate that was refused may have been a key under a wrong label. */
+	explicit_bzero(pem->der, pem->der_size);
 	free(pem);
 }
 
@@ -88,7 +116,8 @@ static bool read_line(struct kt_pem *pem, struct span *ret_line)
 		len--;
 	while (len > 0 && is_blank(start[len - 1]))
 		len--;
-	*ret_line = (struct span){start, len};
+	pem->line = (struct span){start, len};
+	*ret_line = pem->line;
 	return true;
 }
 
@@ -141,11 +170,11 @@ static bool is_cut_boundary(const struct kt_pem *pem, struct span line)
 /* And one that lost its head within an END begins with a piece of that. */
 static bool is_rest_of_end(const struct kt_pem *pem, struct span line)
 {
-	size_t whole = strlen(WHOLE_END);
+	size_t whole = strlen(pem->kind->end);
 
 	if (pem->line_number != 1 || line.len == 0 || line.len >= whole)
 		return false;
-	return memcmp(line.text, &WHOLE_END[whole - line.len], line.len) == 0;
+	return memcmp(line.text, &pem->kind->end[whole - line.len], line.len) == 0;
 }
 
 static int refuse(const struct kt_pem *pem, struct kt_error *error, const char *why)
@@ -153,21 +182,32 @@ static int refuse(const struct kt_pem *pem, struct kt_error *error, const char *
 	return kt_error_set(error, EBADMSG, pem->where, pem->line_number, "%s", why);
 }
 
-static int refuse_label(const struct kt_pem *pem, struct span label, struct kt_error *error)
+static int refuse_key(const struct kt_pem *pem, struct kt_error *error)
+{
+	return kt_error_set(error, EKEYREJECTED, pem->where, pem->line_number,
+			    "a private key among %ss (take it out of this file, and replace it if "
+			    "others could read the file)",
+			    pem->kind == &kinds[KT_PEM_CRL] ? "CRL" : "trust anchor");
+}
+
+static int refuse_label(struct kt_pem *pem, struct span label, struct kt_error *error)
 {
 	int shown = label.len < LABEL_SHOWN ? (int)label.len : LABEL_SHOWN;
 
 	if (contains(label, "PRIVATE KEY"))
-		return kt_error_set(error, EKEYREJECTED, pem->where, pem->line_number,
-				    "a private key among trust anchors (take it out of this file, "
-				    "and replace it if others could read the file)");
+		return refuse_key(pem, error);
+	if (is_label_text(label, pem->kind->other_label)) {
+		pem->of_other_kind = true;
+		return kt_error_set(error, EOPNOTSUPP, pem->where, pem->line_number, "%s",
+				    pem->kind->other_advice);
+	}
 	if (is_label_text(label, "TRUSTED CERTIFICATE"))
 		return kt_error_set(error, EOPNOTSUPP, pem->where, pem->line_number,
 				    "a TRUSTED CERTIFICATE, whose trust settings would be lost "
 				    "(convert it: openssl x509 -in FILE -out FILE)");
 	return kt_error_set(error, EOPNOTSUPP, pem->where, pem->line_number,
-			    "a block of type \"%.*s\", where only CERTIFICATE may be (take it out)",
-			    shown, label.text);
+			    "a block of type \"%.*s\", where only %s may be (take it out)", shown,
+			    label.text, pem->kind->label);
 }
 
 /* ---- Outside and inside of blocks ---------------------------------------------------------- */
@@ -218,7 +258,8 @@ static int refuse_base64(const struct kt_pem *pem, enum kt_base64_result result,
 	switch (result) {
 	case KT_BASE64_FULL:
 		return kt_error_set(error, EFBIG, pem->where, pem->line_number,
-				    "the certificate has more than %u bytes", KT_CERTIFICATE_MAX);
+				    "the %s has more than %zu bytes", pem->kind->what,
+				    pem->kind->max);
 	case KT_BASE64_PADDING:
 		return refuse(pem, error, "the base64 padding is wrong");
 	case KT_BASE64_CUT:
@@ -236,10 +277,10 @@ static int read_end(const struct kt_pem *pem, struct span line, const struct kt_
 	enum kt_base64_result result = kt_base64_end(base64);
 	struct span label;
 
-	if (!is_boundary(line, END, &label) || !is_label_text(label, "CERTIFICATE"))
-		return refuse(pem, error,
-			      "the block does not end in -----END CERTIFICATE----- "
-			      "alone in its line");
+	if (!is_boundary(line, END, &label) || !is_label_text(label, pem->kind->label))
+		return kt_error_set(error, EBADMSG, pem->where, pem->line_number,
+				    "the block does not end in %s alone in its line",
+				    pem->kind->end);
 	if (result != KT_BASE64_OK)
 		return refuse_base64(pem, result, error);
 	if (base64->len == 0)
@@ -267,15 +308,18 @@ int kt_pem_next(struct kt_pem *pem, struct kt_pem_block *ret_block, struct kt_er
 	struct kt_base64 base64;
 	struct span line, label;
 	unsigned int begin;
-	int ret = find_begin(pem, &label, error);
+	int ret;
 
+	pem->in_block = false;
+	ret = find_begin(pem, &label, error);
 	if (ret <= 0)
 		return ret;
-	if (!is_label_text(label, "CERTIFICATE"))
+	if (!is_label_text(label, pem->kind->label))
 		return refuse_label(pem, label, error);
 	begin = pem->line_number;
-	kt_base64_init(&base64, pem->der, sizeof pem->der);
+	kt_base64_init(&base64, pem->der, pem->der_size);
 	while (read_line(pem, &line)) {
+		pem->in_block = true;
 		if (starts_with(line, END)) {
 			ret = read_end(pem, line, &base64, error);
 			if (ret)
@@ -290,4 +334,34 @@ int kt_pem_next(struct kt_pem *pem, struct kt_pem_block *ret_block, struct kt_er
 	return kt_error_set(error, EBADMSG, pem->where, begin,
 			    "the block that begins here has no END (the file is cut: write it "
 			    "anew)");
+}
+
+/* ---- Skipping ------------------------------------------------------------------------------ */
+
+/* So that the line read last is read again. */
+static void unread_line(struct kt_pem *pem)
+{
+	pem->rest = pem->line.text;
+	pem->line_number--;
+}
+
+int kt_pem_skip(struct kt_pem *pem, struct kt_error *error)
+{
+	bool is_begin = pem->in_block && starts_with(pem->line, BEGIN);
+
+	if (pem->of_other_kind)
+		return -EOPNOTSUPP;
+	/* However damaged its BEGIN: what names a key is not passed over. */
+	while (!contains(pem->line, "PRIVATE KEY") || !contains(pem->line, "--")) {
+		if (starts_with(pem->line, END))
+			return 0;
+		if (is_begin) {
+			unread_line(pem);
+			return 0;
+		}
+		if (!read_line(pem, &pem->line))
+			return 0;
+		is_begin = starts_with(pem->line, BEGIN);
+	}
+	return refuse_key(pem, error);
 }
