@@ -12,6 +12,10 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
+/*
+ * MAP_POPULATE: all of the pages will be used soon, and asking for them one at a time took half of
+ * the time of building a large snapshot.
+ */
 #define SEALS_NEEDED (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
 
 static int open_memfd(void)
@@ -37,7 +41,7 @@ int kt_memory_new(struct kt_memory *memory, size_t len)
 	while (err == EINTR);
 	if (err)
 		goto close_fd;
-	bytes = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	bytes = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (bytes == MAP_FAILED) {
 		err = errno;
 		goto close_fd;
@@ -73,7 +77,7 @@ int kt_memory_seal(struct kt_memory *memory)
 
 int kt_memory_map(int fd, size_t len, const void **ret_bytes)
 {
-	const void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+	const void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
 
 	if (bytes == MAP_FAILED)
 		return -errno;
