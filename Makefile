@@ -71,12 +71,17 @@ SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trac
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
-SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c src/daemon/gather.c src/daemon/log.c \
-	src/daemon/main.c src/daemon/ops.c src/daemon/options.c src/daemon/pools.c src/daemon/serve.c
+SRC_bench := src/bench/clock.c src/bench/json.c src/bench/load_ours.c src/bench/load_stock.c \
+	src/bench/machine.c src/bench/material.c src/bench/pool.c src/bench/progress.c \
+	src/bench/readers.c src/bench/roots.c src/bench/run.c src/bench/stats.c src/bench/svg.c \
+	src/bench/table.c
+SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
+	src/daemon/gather.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
+	src/daemon/options.c src/daemon/pools.c src/daemon/serve.c
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
-SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/conns.c src/cli/doctor.c src/cli/main.c \
-	src/cli/pool.c src/cli/roots.c src/cli/roots_print.c src/cli/stats.c
+SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/bench.c src/cli/conns.c src/cli/doctor.c \
+	src/cli/main.c src/cli/pool.c src/cli/roots.c src/cli/roots_print.c src/cli/stats.c
 
 LIB_ROOMS := error pool verify tls ktls
 LIB_SRC := $(foreach r,$(LIB_ROOMS),$(SRC_$(r)))
@@ -85,8 +90,9 @@ LIB_LIBS := -lssl -lcrypto -lurcu-bp
 # ---- Tests, one list a room, sorted: selftests/<room>/<name>.c is one program ------------------
 
 TESTS_error := error/error
-TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image pool/lenient pool/name pool/nss \
-	pool/nss_faults pool/nss_files pool/pem pool/pool pool/scan pool/set pool/snapshot pool/source pool/system
+TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image pool/lenient \
+	pool/name pool/nss pool/nss_faults pool/nss_files pool/pem pool/pool pool/scan pool/set \
+	pool/snapshot pool/source pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
@@ -97,17 +103,18 @@ TESTS_engine := engine/address engine/backend engine/handshake engine/limits eng
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config
+TESTS_bench := bench/report bench/roots bench/stats
 TESTS_cli := cli/trace cli/trace_output
 
-TEST_ROOMS := error pool verify tls ktls engine trace control daemon cli
+TEST_ROOMS := error pool verify tls ktls engine trace control daemon bench cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := cli/roots.test daemon/command.test daemon/daemon.test daemon/pools.test \
-	daemon/swaps.test
+TESTS_sh := cli/bench.test cli/roots.test daemon/command.test daemon/daemon.test \
+	daemon/pools.test daemon/swaps.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
-TESTS_native_only := cli/roots.test daemon/command.test daemon/pools.test daemon/swaps.test \
-	ktls/absent pool/nss_files
+TESTS_native_only := bench/report bench/roots bench/stats cli/bench.test cli/roots.test \
+	daemon/command.test daemon/pools.test daemon/swaps.test ktls/absent pool/nss_files
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
@@ -135,7 +142,7 @@ TLS_LAB = $(call obj,selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_tls),$(eval TEST_OBJ_$(t) = $$(TLS_LAB)))
 ENGINE_LAB = $(call obj,$(SRC_engine) selftests/engine/rig.c selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_engine),$(eval TEST_OBJ_$(t) = $$(ENGINE_LAB)))
-TEST_LIBS := -lssl -lcrypto -lurcu-bp -luring -lbpf -ljansson
+TEST_LIBS := -lssl -lcrypto -lurcu-bp -luring -lbpf -ljansson -lm
 
 # Calls that these tests answer themselves, to show what each answer leads to.
 wrap = $(addprefix -Wl$(comma)--wrap=,$(1))
@@ -155,6 +162,9 @@ TEST_OBJ_cli/trace = $(OBJ_trace_test) $(call obj,$(SRC_cli_trace))
 TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))
 TEST_OBJ_control/control = $(call obj,$(SRC_control))
 TEST_OBJ_control/message = $(call obj,$(SRC_control))
+TEST_OBJ_bench/report = $(call obj,$(SRC_bench))
+TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
+TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)
 TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c src/engine/names.c)
 
 # ---- What is built ----------------------------------------------------------------------------
@@ -172,9 +182,9 @@ $(O)/ktrustd: $(call obj,$(SRC_daemon) $(SRC_control) $(SRC_engine)) $(ROOTS_A) 
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -luring -ljansson
 
-$(O)/ktrust: $(call obj,$(SRC_cli) $(SRC_control) $(SRC_trace)) $(ROOTS_A) $(LIB_A)
+$(O)/ktrust: $(call obj,$(SRC_cli) $(SRC_control) $(SRC_trace) $(SRC_bench)) $(ROOTS_A) $(LIB_A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -ljansson -lbpf
+	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -ljansson -lbpf -lm
 
 $(LIB_A): $(call obj,$(LIB_SRC))
 	$(call say,AR,$@)

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ktrust bench */
+#include "cli.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../bench/bench.h"
+
+enum { OPT_PLOT = 256, OPT_RUNS, OPT_SECONDS, OPT_ONLY, OPT_ROOTS };
+
+#define RUNS_MAX    1000
+#define SECONDS_MAX 3600
+
+static const struct kt_bench_suite *const suites[] = {&kt_bench_pool};
+
+struct request {
+	const struct kt_bench_suite *suite;
+	struct kt_bench_options options;
+	const char *plot; /* file; NULL: none */
+	bool json;
+};
+
+static const struct argp_option options[] = {
+	{"json", 'j', NULL, 0, "Print JSON", 0},
+	{"only", OPT_ONLY, "GLOB", 0, "Only cases whose names match", 0},
+	{"plot", OPT_PLOT, "FILE", 0, "Draw the figures too, as SVG", 0},
+	{"roots", OPT_ROOTS, "FILE", 0, "PEM file to take Mozilla's roots from", 0},
+	{"runs", OPT_RUNS, "N", 0, "Measure each side of each case so often (default 5)", 0},
+	{"seconds", OPT_SECONDS, "S", 0,
+	 "Repeat what is short for so long in each run (default 0.3)", 0},
+	{0},
+};
+
+static void parse_runs(const char *arg, struct argp_state *state, unsigned int *ret_runs)
+{
+	char *end;
+	unsigned long runs = strtoul(arg, &end, 10);
+
+	if (*arg < '0' || *arg > '9' || *end || runs < 1 || runs > RUNS_MAX)
+		argp_error(state, "--runs %s: a number from 1 to %d is expected", arg, RUNS_MAX);
+	else
+		*ret_runs = (unsigned int)runs;
+}
+
+static void parse_seconds(const char *arg, struct argp_state *state, double *ret_seconds)
+{
+	char *end;
+	double seconds = strtod(arg, &end);
+
+	if (end == arg || *end || !(seconds > 0 && seconds <= SECONDS_MAX))
+		argp_error(state, "--seconds %s: more than 0 and at most %d are expected", arg,
+			   SECONDS_MAX);
+	else
+		*ret_seconds = seconds;
+}
+
+static void parse_suite(const char *arg, struct argp_state *state, struct request *request)
+{
+	if (request->suite)
+		argp_error(state, "one WHAT at a time");
+	for (size_t i = 0; i < sizeof suites / sizeof suites[0]; i++)
+		if (strcmp(suites[i]->name, arg) == 0)
+			request->suite = suites[i];
+	if (!request->suite)
+		argp_error(state, "%s: there is no such benchmark (pool)", arg);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct request *request = state->input;
+
+	switch (key) {
+	case 'j':
+		request->json = true;
+		return 0;
+	case OPT_ONLY:
+		request->options.only = arg;
+		return 0;
+	case OPT_PLOT:
+		request->plot = arg;
+		return 0;
+	case OPT_ROOTS:
+		request->options.roots = arg;
+		return 0;
+	case OPT_RUNS:
+		parse_runs(arg, state, &request->options.runs);
+		return 0;
+	case OPT_SECONDS:
+		parse_seconds(arg, state, &request->options.seconds);
+		return 0;
+	case ARGP_KEY_ARG:
+		parse_suite(arg, state, request);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "what is to be measured? (pool)");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "WHAT",
+	.doc = "Measure ktrust beside the stock library in one interleaved run, and print medians. "
+	       "WHAT is pool: loading pools of roots, and reading them while they are replaced.",
+};
+
+static int complain_of(const char *path)
+{
+	fprintf(stderr, "ktrust: %s: cannot be written: %s\n", path, strerror(errno));
+	return KT_EXIT_TROUBLE;
+}
+
+static int plot(const struct kt_bench_report *report, FILE *file, const char *path)
+{
+	bool failed;
+
+	kt_bench_write_svg(report, file);
+	failed = ferror(file);
+	failed |= fclose(file) != 0;
+	return failed ? complain_of(path) : KT_EXIT_OK;
+}
+
+static int print(const struct kt_bench_report *report, bool json)
+{
+	if (!json)
+		kt_bench_write_table(report, stdout);
+	else if (kt_bench_write_json(report, stdout))
+		return KT_EXIT_TROUBLE;
+	return kt_print_end();
+}
+
+int kt_cli_bench(int argc, char **argv)
+{
+	struct request request = {
+		.options = {.runs = 5, .seconds = 0.3, .show_progress = isatty(STDERR_FILENO)}};
+	struct kt_bench_report report;
+	struct kt_error error = {0};
+	FILE *picture = NULL;
+	int status;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &request))
+		return KT_EXIT_TROUBLE;
+	/* Opened first: minutes of measuring are not to end in a file that cannot be written. */
+	if (request.plot && !(picture = fopen(request.plot, "we")))
+		return complain_of(request.plot);
+	if (kt_bench_run(request.suite, &request.options, &report, &error)) {
+		kt_complain(&error);
+		if (picture)
+			fclose(picture);
+		return KT_EXIT_TROUBLE;
+	}
+	status = print(&report, request.json);
+	if (picture && plot(&report, picture, request.plot))
+		status = KT_EXIT_TROUBLE;
+	kt_bench_report_fini(&report);
+	return status;
+}
