@@ -48,6 +48,10 @@ SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/constra
 	src/pool/describe.c src/pool/digest.c src/pool/image.c src/pool/memory.c src/pool/name.c src/pool/pem.c src/pool/pool.c \
 	src/pool/scan.c src/pool/scan_crl.c src/pool/set.c src/pool/slot.c src/pool/snapshot.c src/pool/source.c \
 	src/pool/transfer.c
+# A pool's life
+SRC_pool += src/pool/compare.c src/pool/file.c src/pool/guard.c src/pool/history.c src/pool/life.c \
+	src/pool/manifest.c src/pool/renumber.c src/pool/signature.c src/pool/state.c src/pool/store.c \
+	src/pool/store_state.c
 SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c \
 	src/verify/library_error.c src/verify/names.c src/verify/path.c src/verify/rules.c \
 	src/verify/verdict.c src/verify/verify.c
@@ -77,8 +81,8 @@ LIB_LIBS := -lssl -lcrypto -lurcu-bp
 # ---- Tests, one list a room, sorted: selftests/<room>/<name>.c is one program ------------------
 
 TESTS_error := error/error
-TESTS_pool := pool/faults pool/file pool/image pool/name pool/pem pool/pool pool/scan pool/set \
-	pool/snapshot
+TESTS_pool := pool/faults pool/file pool/image pool/life pool/manifest pool/name pool/pem pool/pool pool/scan pool/set \
+	pool/snapshot pool/store
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
@@ -130,6 +134,7 @@ TEST_LIBS := -lssl -lcrypto -lurcu-bp -luring -lbpf -ljansson
 wrap = $(addprefix -Wl$(comma)--wrap=,$(1))
 TEST_LIBS_pool/faults := $(call wrap,malloc calloc realloc free mmap memfd_create fallocate fstat fcntl \
 	read pread EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate EVP_DigestFinal_ex)
+TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
@@ -289,7 +294,7 @@ $(O)/tools/pki: $(O)/tools/pki.o $(O)/selftests/lib/pki.o
 
 # ---- Fuzzing: make fuzz-smoke takes half a minute, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := config der image pem tls
+FUZZERS := config der image manifest pem tls
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \
