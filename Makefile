@@ -68,11 +68,13 @@ SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trac
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
 SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c src/daemon/log.c \
-	src/daemon/main.c src/daemon/ops.c src/daemon/options.c src/daemon/pools.c src/daemon/serve.c
+	src/daemon/main.c src/daemon/ops.c src/daemon/ops_life.c src/daemon/ops_pool.c \
+	src/daemon/options.c src/daemon/pools.c src/daemon/serve.c src/daemon/watch.c src/daemon/watcher.c
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
 SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/conns.c src/cli/doctor.c src/cli/main.c \
-	src/cli/pool.c src/cli/stats.c
+	src/cli/pool.c src/cli/pool_diff.c src/cli/pool_life.c src/cli/pool_manifest.c \
+	src/cli/pool_show.c src/cli/stats.c
 
 LIB_ROOMS := error pool verify tls ktls
 LIB_SRC := $(foreach r,$(LIB_ROOMS),$(SRC_$(r)))
@@ -92,16 +94,16 @@ TESTS_trace := trace/ends trace/find trace/kernel trace/probes
 TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/relay \
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
-TESTS_daemon := daemon/config
+TESTS_daemon := daemon/config daemon/watch
 TESTS_cli := cli/trace cli/trace_output
 
 TEST_ROOMS := error pool verify tls ktls engine trace control daemon cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := daemon/command.test daemon/daemon.test daemon/pools.test
+TESTS_sh := daemon/command.test daemon/daemon.test daemon/life.test daemon/pools.test daemon/watch.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
-TESTS_native_only := daemon/command.test daemon/pools.test ktls/absent
+TESTS_native_only := daemon/command.test daemon/life.test daemon/pools.test daemon/watch.test ktls/absent
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
@@ -147,6 +149,8 @@ TEST_OBJ_cli/trace = $(OBJ_trace_test) $(call obj,$(SRC_cli_trace))
 TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))
 TEST_OBJ_control/control = $(call obj,$(SRC_control))
 TEST_OBJ_control/message = $(call obj,$(SRC_control))
+TEST_OBJ_daemon/watch = $(call obj,src/daemon/watch.c)
+TEST_LIBS_daemon/watch := $(call wrap,read)
 TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c)
 
 # ---- What is built ----------------------------------------------------------------------------

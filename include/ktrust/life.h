@@ -66,7 +66,9 @@ void kt_pool_set_guards(struct kt_pool *pool, const struct kt_guards *guards);
 
 /*
  * Make a candidate of a set, in place of the one before. manifest may be NULL; it is copied. What
- * would change is told; nothing is checked. Errors as kt_snapshot_build; -EDEADLK.
+ * would change is told; nothing is checked. Of what is current already (new_version == old_version)
+ * no candidate is made, but for a manifest with a higher epoch. Errors as kt_snapshot_build;
+ * -EDEADLK.
  */
 KT_WARN_UNUSED int kt_pool_stage(struct kt_pool *pool, const struct kt_anchor_set *set,
 				 const char *source, const struct kt_manifest *manifest,

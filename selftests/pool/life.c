@@ -137,6 +137,14 @@ TEST_F(life, a_new_candidate_takes_the_place_of_the_old)
 	EXPECT_EQ(4, info.anchors);
 }
 
+TEST_F(life, what_is_current_is_no_candidate)
+{
+	ASSERT_EQ(0, stage(self, 1, 3));
+	ASSERT_EQ(0, stage(self, 1, 10));
+	EXPECT_EQ(1, self->change.new_version);
+	EXPECT_EQ(-ENOENT, kt_pool_unstage(self->pool, NULL));
+}
+
 TEST_F(life, unstage_drops_the_candidate)
 {
 	ASSERT_EQ(0, stage(self, 1, 3));

@@ -7,8 +7,9 @@
  * earlier ones; the sources of a pool add up.
  *
  *   [ktrust]            control workers ktls handshake-timeout connect-timeout drain-timeout
- *                       connections-max
- *   [pool NAME]         source
+ *                       connections-max state start-from-state
+ *   [pool NAME]         source anchors-min removed-max manifest manifest-key history watch
+ *                       watch-debounce
  *   [listener NAME]     listen backend certificate key client-auth client-pool
  *
  * The file is INI in its plainest form: a line is `[section]`, `key = value`, a comment (first
@@ -25,12 +26,15 @@
 #include <stdio.h>
 
 #include <ktrust/error.h>
+#include <ktrust/life.h>
 #include <ktrust/tls.h>
 
 #include "../engine/engine.h"
 
 #define KT_LISTENERS_MAX 64
 #define KT_POOLS_MAX	 64
+
+#define KT_WATCH_DEBOUNCE_MS 500
 
 #define KT_CONFIG_NAME_MAX 31	/* bytes of a section's name, without the terminating NUL */
 #define KT_CONFIG_LINE_MAX 4096 /* bytes of a line, without its newline */
@@ -42,9 +46,18 @@ struct kt_config_texts {
 	size_t count;
 };
 
+enum kt_watch_policy { KT_WATCH_OFF, KT_WATCH_STAGE, KT_WATCH_COMMIT };
+
 struct kt_config_pool {
 	char name[KT_CONFIG_NAME_MAX + 1];
 	struct kt_config_texts sources; /* as written: "file:PATH" */
+	unsigned int anchors_min;	/* 0: at least one */
+	unsigned int removed_max;	/* percent; 0: no limit */
+	char *manifest;			/* path; NULL: none is asked for */
+	char *manifest_key;
+	unsigned int history; /* KT_HISTORY_DEFAULT unless set */
+	enum kt_watch_policy watch;
+	unsigned int watch_debounce_ms; /* KT_WATCH_DEBOUNCE_MS unless set */
 };
 
 struct kt_config_listener {
@@ -65,6 +78,8 @@ struct kt_config {
 	unsigned int connect_timeout_ms;
 	unsigned int drain_timeout_ms;
 	unsigned int connections_max;
+	char *state;		       /* directory; NULL: nothing outlives the process */
+	unsigned int start_from_state; /* 1: yes */
 	struct kt_config_pool pools[KT_POOLS_MAX];
 	size_t pool_count;
 	struct kt_config_listener listeners[KT_LISTENERS_MAX];
@@ -82,6 +97,7 @@ struct kt_setting {
 /* How enum kt_ktls_mode and enum kt_client_auth are written; each ends with NULL. */
 extern const char *const kt_config_ktls_words[];
 extern const char *const kt_config_client_auth_words[];
+extern const char *const kt_config_watch_words[]; /* enum kt_watch_policy */
 
 /* NULL beyond the last. */
 const struct kt_setting *kt_config_setting(size_t index);

@@ -141,6 +141,16 @@ static int check_listener(const struct kt_config *config, const struct kt_config
 	return 0;
 }
 
+static int check_pool(const struct kt_config_pool *pool, struct kt_error *error)
+{
+	if (!pool->sources.count)
+		return kt_error_set(error, EINVAL, pool->name, 0, "this pool has no source");
+	if (pool->manifest_key && !pool->manifest)
+		return kt_error_set(error, EINVAL, pool->name, 0,
+				    "this pool has a manifest-key but no manifest");
+	return 0;
+}
+
 int kt_config_check(const struct kt_config *config, struct kt_error *error)
 {
 	int err;
@@ -148,10 +158,14 @@ int kt_config_check(const struct kt_config *config, struct kt_error *error)
 	if (!config->listener_count)
 		return kt_error_set(error, EINVAL, "configuration", 0,
 				    "no listener (see ktrustd --help)");
-	for (size_t i = 0; i < config->pool_count; i++)
-		if (!config->pools[i].sources.count)
-			return kt_error_set(error, EINVAL, config->pools[i].name, 0,
-					    "this pool has no source");
+	if (config->start_from_state && !config->state)
+		return kt_error_set(error, EINVAL, "configuration", 0,
+				    "start-from-state = yes needs a state directory (set state)");
+	for (size_t i = 0; i < config->pool_count; i++) {
+		err = check_pool(&config->pools[i], error);
+		if (err)
+			return err;
+	}
 	for (size_t i = 0; i < config->listener_count; i++) {
 		err = check_listener(config, &config->listeners[i], error);
 		if (err)

@@ -30,6 +30,8 @@ struct kt_question {
 	const struct kt_operation *operation;
 	size_t pool;	    /* index, where the operation is on one */
 	const char *source; /* NULL: what the configuration names */
+	unsigned int flags; /* KT_FORCE */
+	uint64_t version;   /* 0: none is named */
 };
 
 /*

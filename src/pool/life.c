@@ -48,6 +48,11 @@ static int stage(struct kt_pool *pool, const struct kt_anchor_set *set, const ch
 		return say_refused(pool, source, ret, &why, error);
 	*ret_change = kt_pool_compare(pool, next);
 	pool->staged_manifest = manifest ? *manifest : no_manifest;
+	/* Nothing to commit, unless the epoch is a new one. */
+	if (kt_pool_is_current(pool, next) && pool->staged_manifest.epoch <= pool->epoch) {
+		kt_snapshot_free(next);
+		next = NULL;
+	}
 	replace_staged(pool, next);
 	return 0;
 }
