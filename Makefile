@@ -55,6 +55,10 @@ SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/constra
 	src/pool/slot.c src/pool/snapshot.c src/pool/source.c src/pool/source_certdata.c \
 	src/pool/source_crl.c src/pool/source_dir.c src/pool/source_embedded.c \
 	src/pool/source_file.c src/pool/source_system.c src/pool/transfer.c
+# A pool's life
+SRC_pool += src/pool/compare.c src/pool/file.c src/pool/guard.c src/pool/history.c src/pool/life.c \
+	src/pool/manifest.c src/pool/renumber.c src/pool/signature.c src/pool/state.c src/pool/store.c \
+	src/pool/store_state.c
 SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c \
 	src/verify/library_error.c src/verify/limits.c src/verify/names.c src/verify/path.c \
 	src/verify/revocation.c src/verify/rules.c src/verify/verdict.c src/verify/verify.c
@@ -77,11 +81,14 @@ SRC_bench := src/bench/clock.c src/bench/json.c src/bench/load_ours.c src/bench/
 	src/bench/table.c
 SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
 	src/daemon/gather.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
-	src/daemon/options.c src/daemon/pools.c src/daemon/serve.c
+	src/daemon/ops_life.c src/daemon/ops_pool.c src/daemon/options.c src/daemon/pools.c \
+	src/daemon/serve.c src/daemon/watch.c src/daemon/watcher.c
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
 SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/bench.c src/cli/conns.c src/cli/doctor.c \
-	src/cli/main.c src/cli/pool.c src/cli/roots.c src/cli/roots_print.c src/cli/stats.c
+	src/cli/main.c src/cli/pool.c src/cli/pool_diff.c src/cli/pool_life.c \
+	src/cli/pool_manifest.c src/cli/pool_show.c src/cli/roots.c src/cli/roots_print.c \
+	src/cli/stats.c
 
 LIB_ROOMS := error pool verify tls ktls
 LIB_SRC := $(foreach r,$(LIB_ROOMS),$(SRC_$(r)))
@@ -91,8 +98,8 @@ LIB_LIBS := -lssl -lcrypto -lurcu-bp
 
 TESTS_error := error/error
 TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image pool/lenient \
-	pool/name pool/nss pool/nss_faults pool/nss_files pool/pem pool/pool pool/scan pool/set \
-	pool/snapshot pool/source pool/system
+	pool/life pool/manifest pool/name pool/nss pool/nss_faults pool/nss_files pool/pem \
+	pool/pool pool/scan pool/set pool/snapshot pool/source pool/store pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
@@ -102,7 +109,7 @@ TESTS_trace := trace/ends trace/find trace/kernel trace/probes
 TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/relay \
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
-TESTS_daemon := daemon/config
+TESTS_daemon := daemon/config daemon/watch
 TESTS_bench := bench/report bench/roots bench/stats
 TESTS_cli := cli/trace cli/trace_output
 
@@ -111,10 +118,11 @@ TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
 TESTS_sh := cli/bench.test cli/roots.test daemon/command.test daemon/daemon.test \
-	daemon/pools.test daemon/swaps.test
+	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := bench/report bench/roots bench/stats cli/bench.test cli/roots.test \
-	daemon/command.test daemon/pools.test daemon/swaps.test ktls/absent pool/nss_files
+	daemon/command.test daemon/life.test daemon/pools.test daemon/swaps.test \
+	daemon/watch.test ktls/absent pool/nss_files
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
@@ -150,6 +158,7 @@ TEST_LIBS_pool/faults := $(call wrap,malloc calloc realloc free mmap memfd_creat
 	read pread EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate EVP_DigestFinal_ex)
 TEST_LIBS_pool/nss_faults := $(call wrap,malloc calloc realloc EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate \
 	EVP_DigestFinal_ex)
+TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
@@ -166,6 +175,8 @@ TEST_OBJ_bench/report = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
 TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)
 TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c src/engine/names.c)
+TEST_OBJ_daemon/watch = $(call obj,src/daemon/watch.c)
+TEST_LIBS_daemon/watch := $(call wrap,read)
 
 # ---- What is built ----------------------------------------------------------------------------
 
@@ -337,7 +348,7 @@ $(O)/tools/pki: $(O)/tools/pki.o $(O)/selftests/lib/pki.o
 
 # ---- Fuzzing: make fuzz-smoke takes half a minute, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := config crl der image nss pem tls
+FUZZERS := config crl der image manifest nss pem tls
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \

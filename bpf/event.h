@@ -16,6 +16,7 @@ enum kt_event_kind {
 	KT_EVENT_CONN_END,
 	KT_EVENT_PUBLISH,
 	KT_EVENT_RECLAIM,
+	KT_EVENT_REFUSE,
 	KT_EVENT_SOCKET_END, /* the kernel closed an accepted connection that had not ended yet */
 	KT_EVENT_KINDS
 };
@@ -51,6 +52,11 @@ struct kt_event_publish {
 struct kt_event_reclaim {
 	struct kt_event_header header;
 	struct kt_probe_reclaim probe;
+};
+
+struct kt_event_refuse {
+	struct kt_event_header header;
+	struct kt_probe_refuse probe;
 };
 
 /* An accepted connection, kept by socket cookie from its handshake to its end. */

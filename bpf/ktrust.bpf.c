@@ -2,7 +2,8 @@
 /*
  * From the probes of ktrust into a ring buffer, with what only the kernel knows beside it.
  *
- *   usdt handshake, conn_end, publish, reclaim    copy the probe's struct out of the program
+ *   usdt handshake, conn_end, publish, reclaim,
+ *   refuse                                        copy the probe's struct out of the program
  *   kprobe and kretprobe on tls_setsockopt        which socket the kernel took TLS keys for
  *   tp_btf inet_sock_set_state                    that an accepted connection's socket is closed
  *
@@ -236,6 +237,20 @@ int on_reclaim(struct pt_regs *ctx)
 	if (!event || FILL(event, KT_EVENT_RECLAIM, pointer_argument(ctx, 1)))
 		return 0;
 	TERMINATE(event->probe.pool);
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+SEC("usdt")
+int on_refuse(struct pt_regs *ctx)
+{
+	struct kt_event_refuse *event = RESERVE(KT_EVENT_REFUSE, struct kt_event_refuse);
+
+	if (!event || FILL(event, KT_EVENT_REFUSE, pointer_argument(ctx, 1)))
+		return 0;
+	TERMINATE(event->probe.pool);
+	TERMINATE(event->probe.source);
+	TERMINATE(event->probe.why);
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

@@ -17,6 +17,7 @@
  * readers take.
  *
  * What this does not do: it reads no sources (ktrust/source.h) and watches no files (the daemon).
+ * Candidates, guards, history and the state directory are in ktrust/life.h.
  */
 #ifndef KTRUST_POOL_H
 #define KTRUST_POOL_H
@@ -133,7 +134,10 @@ struct kt_pool;
 /* An empty pool: nothing is published, so every verification answers no_anchors. */
 KT_WARN_UNUSED int kt_pool_new(const char *name, struct kt_pool **ret_pool, struct kt_error *error);
 
-/* No reader may be in a read section of this pool. NULL is fine. */
+/*
+ * No reader may be in a read section of this pool. The end of a state directory's use: what is kept
+ * is marked as complete. NULL is fine.
+ */
 void kt_pool_free(struct kt_pool *pool);
 const char *kt_pool_name(const struct kt_pool *pool);
 
@@ -151,13 +155,15 @@ struct kt_pool_change {
 	size_t added;	      /* anchors by identity */
 	size_t removed;
 	size_t anchors; /* in the new snapshot */
+	bool kept; /* a state directory has the new snapshot (false also where there is none) */
 };
 
 /*
- * Build the next version from a set, publish it, wait for a grace period and free the previous
- * snapshot. When it returns, no reader uses the previous snapshot any more. A set with the digest
- * of the current snapshot publishes nothing. On failure (errors as kt_snapshot_build, -EDEADLK
- * when called within a read section) the current snapshot stays. Blocks for the grace period.
+ * Build the next version from a set, publish it, wait for a grace period and put the previous
+ * snapshot into the history (ktrust/life.h). When it returns, no reader uses the previous snapshot
+ * any more. A set with the digest of the current snapshot publishes nothing. On failure (errors as
+ * kt_snapshot_build, what a guard says, -EDEADLK when called within a read section) the current
+ * snapshot stays. Blocks for the grace period.
  */
 KT_WARN_UNUSED int kt_pool_commit(struct kt_pool *pool, const struct kt_anchor_set *set,
 				  const char *source, struct kt_pool_change *ret_change,
@@ -165,7 +171,8 @@ KT_WARN_UNUSED int kt_pool_commit(struct kt_pool *pool, const struct kt_anchor_s
 
 struct kt_pool_stats {
 	uint64_t published; /* snapshots published since kt_pool_new */
-	uint64_t reclaimed; /* of those, freed after their grace period */
+	uint64_t reclaimed; /* of those, past their grace period: no reader has them */
+	uint64_t refused;   /* candidates that were not published, for whatever reason */
 };
 
 void kt_pool_get_stats(const struct kt_pool *pool, struct kt_pool_stats *ret_stats);

@@ -10,7 +10,9 @@
  *   publish(old version, new version, struct kt_probe_publish *)
  *       when a snapshot became current
  *   reclaim(version, struct kt_probe_reclaim *)
- *       when a snapshot's grace period is over, before it is freed
+ *       when a snapshot's grace period is over, before it is freed or goes into the history
+ *   refuse(version that stays, struct kt_probe_refuse *)
+ *       when a candidate for a pool was refused: its source failed, or a guard spoke against it
  *
  * The structs are plain data without pointers or holes, in host byte order but for addresses, the
  * same for every program that reads them (BPF, bpftrace, gdb); they live on the stack of the thread
@@ -88,6 +90,15 @@ struct kt_probe_reclaim {
 	char pool[KT_PROBE_NAME_LEN];
 };
 
+struct kt_probe_refuse {
+	__u64 version; /* the one that stays; 0: none is published */
+	__u32 err;     /* positive errno of the reason */
+	__u32 reserved;
+	char pool[KT_PROBE_NAME_LEN];
+	char source[128]; /* cut when longer */
+	char why[256];	  /* likewise: where and what, for people */
+};
+
 #ifndef __bpf__
 
 #define _SDT_HAS_SEMAPHORES 1
@@ -109,6 +120,7 @@ struct kt_probe_reclaim {
 #define KT_PROBE_PUBLISH(event)                                                                    \
 	DTRACE_PROBE3(ktrust, publish, (event)->old_version, (event)->new_version, (event))
 #define KT_PROBE_RECLAIM(event) DTRACE_PROBE2(ktrust, reclaim, (event)->version, (event))
+#define KT_PROBE_REFUSE(event)	DTRACE_PROBE2(ktrust, refuse, (event)->version, (event))
 
 #endif /* __bpf__ */
 

@@ -15,6 +15,7 @@ FIXTURE(output)
 	struct kt_probe_conn_end conn_end;
 	struct kt_probe_publish publish;
 	struct kt_probe_reclaim reclaim;
+	struct kt_probe_refuse refuse;
 	struct kt_event_conn socket_end;
 	struct kt_trace_event event;
 	char *text;
@@ -213,6 +214,20 @@ TEST_F(output, text_of_a_reclaim)
 	self->event.kind = KT_EVENT_RECLAIM;
 	self->event.reclaim = &self->reclaim;
 	EXPECT_STREQ(TIME "reclaim pool=clients version=6\n", text(self));
+}
+
+TEST_F(output, text_of_a_refusal)
+{
+	self->refuse = (struct kt_probe_refuse){.version = 6,
+						.err = 1,
+						.pool = "clients",
+						.source = "file:/a.pem",
+						.why = "clients: too few"};
+	self->event.kind = KT_EVENT_REFUSE;
+	self->event.refuse = &self->refuse;
+	EXPECT_STREQ(TIME
+		     "refuse pool=clients version=6 source=file:/a.pem why=\"clients: too few\"\n",
+		     text(self));
 }
 
 TEST_F(output, text_lets_no_name_break_out_of_its_place)

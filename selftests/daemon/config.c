@@ -65,6 +65,15 @@ static const struct {
 	{"ktrust", "connect-timeout", "2s"},
 	{"ktrust", "drain-timeout", "3m"},
 	{"ktrust", "connections-max", "10000000"},
+	{"ktrust", "state", "/var/lib/k"},
+	{"ktrust", "start-from-state", "yes"},
+	{"pool", "anchors-min", "20"},
+	{"pool", "removed-max", "30"},
+	{"pool", "manifest", "/m"},
+	{"pool", "manifest-key", "/m.pub"},
+	{"pool", "history", "0"},
+	{"pool", "watch", "stage"},
+	{"pool", "watch-debounce", "2s"},
 	{"pool", "source", "file:/a.pem"},
 	{"pool", "source", "file:/b with blank = and # sign.pem"},
 	{"pool", "purpose", "any"},
@@ -104,6 +113,15 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_EQ(10000000, config->connections_max);
 	ASSERT_EQ(1, config->pool_count);
 	EXPECT_STREQ("clients", pool->name);
+	EXPECT_STREQ("/var/lib/k", config->state);
+	EXPECT_EQ(1, config->start_from_state);
+	EXPECT_EQ(20, pool->anchors_min);
+	EXPECT_EQ(30, pool->removed_max);
+	EXPECT_STREQ("/m", pool->manifest);
+	EXPECT_STREQ("/m.pub", pool->manifest_key);
+	EXPECT_EQ(0, pool->history);
+	EXPECT_EQ(KT_WATCH_STAGE, pool->watch);
+	EXPECT_EQ(2000, pool->watch_debounce_ms);
 	ASSERT_EQ(2, pool->sources.count);
 	EXPECT_STREQ("file:/a.pem", pool->sources.at[0]);
 	EXPECT_STREQ("file:/b with blank = and # sign.pem", pool->sources.at[1]);
@@ -187,10 +205,18 @@ TEST_F(config, every_setting_has_a_flag)
 	bool check_only;
 
 	for (size_t i = 0; i < FULL; i++) {
+		bool of_pool = !strcmp(full[i].section, "pool");
+
+		/* Of a pool, sources only; the rest is for the file. */
+		if (of_pool && strcmp(full[i].key, "source")) {
+			ASSERT_EQ(0, kt_config_set(self->config, "pool clients", full[i].key,
+						   full[i].value, "", 0, &self->error));
+			continue;
+		}
 		if (i && !strcmp(full[i].section, "listener") &&
 		    strcmp(full[i - 1].section, "listener"))
 			argv[argc++] = "--listener=web";
-		if (!strcmp(full[i].key, "source"))
+		if (of_pool)
 			snprintf(text[i], sizeof text[i], "--pool=clients=%s", full[i].value);
 		else
 			snprintf(text[i], sizeof text[i], "--%s=%s", full[i].key, full[i].value);

@@ -19,6 +19,8 @@
 
 #include <openssl/evp.h>
 
+#include <ktrust/life.h>
+
 /* The call with this number fails; 0: none. */
 static unsigned int failing;
 static unsigned int calls;
@@ -154,6 +156,7 @@ FIXTURE_SETUP(faults)
 	ASSERT_EQ((ssize_t)info.image_len, write(fd, self->snapshot, info.image_len));
 	close(fd);
 	ASSERT_EQ(0, kt_pool_new("clients", &self->pool, NULL));
+	kt_pool_set_history(self->pool, 0);
 	other = roots_set(&self->roots, 7, 7);
 	ASSERT_EQ(0, kt_pool_commit(self->pool, other, "", &change, NULL));
 	kt_anchor_set_free(other);
@@ -335,6 +338,53 @@ static int try_commit(FIXTURE_DATA(faults) * self, struct kt_error *error)
 	return ret;
 }
 
+/* A candidate that must get another version when it is committed. */
+static int try_commit_staged(FIXTURE_DATA(faults) * self, struct kt_error *error)
+{
+	static unsigned int number = 1000;
+	struct kt_pool_change change;
+	struct kt_anchor_set *set;
+	bool was_armed = armed;
+	int ret;
+
+	armed = false;
+	set = roots_set(&self->roots, number, number);
+	ASSERT_EQ(0, kt_pool_stage(self->pool, set, "", NULL, &change, NULL));
+	kt_anchor_set_free(set);
+	set = roots_set(&self->roots, number + 1, number + 1);
+	ASSERT_EQ(0, kt_pool_commit(self->pool, set, "", &change, NULL));
+	kt_anchor_set_free(set);
+	number += 2;
+	armed = was_armed;
+	ret = kt_pool_commit_staged(self->pool, 0, &change, error);
+	armed = false;
+	/* One that could not be published is still there. */
+	EXPECT_EQ(ret ? 0 : -ENOENT, kt_pool_unstage(self->pool, NULL));
+	return ret;
+}
+
+static int try_stage(FIXTURE_DATA(faults) * self, struct kt_error *error)
+{
+	struct kt_pool_change change;
+	int ret = kt_pool_stage(self->pool, self->set, "", NULL, &change, error);
+
+	armed = false;
+	if (!ret)
+		EXPECT_EQ(0, kt_pool_unstage(self->pool, NULL));
+	return ret;
+}
+
+static bool go_on(const struct kt_difference *difference, void *arg)
+{
+	(void)difference, (void)arg;
+	return true;
+}
+
+static int try_compare(FIXTURE_DATA(faults) * self, struct kt_error *error)
+{
+	return error_of(kt_snapshot_compare(NULL, self->snapshot, go_on, NULL), error);
+}
+
 #define FAILS(name, at_least)                                                                      \
 	TEST_F(faults, try_##name)                                                                 \
 	{                                                                                          \
@@ -349,6 +399,9 @@ FAILS(map, 10)
 FAILS(map_file, 14)
 FAILS(new_pool, 1)
 FAILS(commit, 10)
+FAILS(stage, 10)
+FAILS(commit_staged, 8)
+FAILS(compare, 9)
 
 /* ---- Files that are not what they seem ----------------------------------------------------- */
 

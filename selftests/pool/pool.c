@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#include <ktrust/life.h>
+
 #include "../../src/pool/image.h"
 
 /* How long a commit is watched not to return; that it does return is waited for without limit. */
@@ -22,6 +24,8 @@ FIXTURE_SETUP(pool)
 	roots_init(&self->roots);
 	self->pool = NULL;
 	ASSERT_EQ(0, kt_pool_new("clients", &self->pool, NULL));
+	/* What is reclaimed is freed, so that it shows when somebody still reads it. */
+	kt_pool_set_history(self->pool, 0);
 }
 
 FIXTURE_TEARDOWN(pool)

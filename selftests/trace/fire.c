@@ -11,12 +11,14 @@ KT_PROBE_DEFINE(handshake);
 KT_PROBE_DEFINE(conn_end);
 KT_PROBE_DEFINE(publish);
 KT_PROBE_DEFINE(reclaim);
+KT_PROBE_DEFINE(refuse);
 
 static unsigned char listeners(void)
 {
 	return (KT_PROBE_ENABLED(handshake) ? 1u << KT_FIRE_HANDSHAKE : 0) |
 	       (KT_PROBE_ENABLED(conn_end) ? 1u << KT_FIRE_CONN_END : 0) |
 	       (KT_PROBE_ENABLED(publish) ? 1u << KT_FIRE_PUBLISH : 0) |
+	       (KT_PROBE_ENABLED(refuse) ? 1u << KT_FIRE_REFUSE : 0) |
 	       (KT_PROBE_ENABLED(reclaim) ? 1u << KT_FIRE_RECLAIM : 0);
 }
 
@@ -43,6 +45,14 @@ static bool fire_publish(const struct kt_probe_publish *event)
 	if (!KT_PROBE_ENABLED(publish))
 		return false;
 	KT_PROBE_PUBLISH(event);
+	return true;
+}
+
+static bool fire_refuse(const struct kt_probe_refuse *event)
+{
+	if (!KT_PROBE_ENABLED(refuse))
+		return false;
+	KT_PROBE_REFUSE(event);
 	return true;
 }
 
@@ -74,6 +84,8 @@ static unsigned char fire(struct kt_fire *request)
 		return fire_publish(&request->publish);
 	case KT_FIRE_RECLAIM:
 		return fire_reclaim(&request->reclaim);
+	case KT_FIRE_REFUSE:
+		return fire_refuse(&request->refuse);
 	case KT_FIRE_UNREADABLE:
 		return fire_unreadable();
 	default:

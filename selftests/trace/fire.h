@@ -15,6 +15,7 @@ enum kt_fire_what {
 	KT_FIRE_CONN_END,
 	KT_FIRE_PUBLISH,
 	KT_FIRE_RECLAIM,
+	KT_FIRE_REFUSE,
 	KT_FIRE_NOTHING,    /* only say which probes have a listener, a bit each */
 	KT_FIRE_UNREADABLE, /* a handshake whose struct is not mapped */
 };
@@ -27,6 +28,7 @@ struct kt_fire {
 		struct kt_probe_conn_end conn_end;
 		struct kt_probe_publish publish;
 		struct kt_probe_reclaim reclaim;
+		struct kt_probe_refuse refuse;
 	};
 };
 

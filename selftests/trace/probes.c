@@ -12,7 +12,7 @@
 
 #include "../harness.h"
 
-#define ALL_LISTENERS 0x0f
+#define ALL_LISTENERS 0x1f
 #define TIMEOUT_MS    10000
 
 FIXTURE(probes)
@@ -89,6 +89,17 @@ TEST_F(probes, every_byte_of_a_publication_and_of_a_reclaim_arrives)
 	EXPECT_EQ(0, memcmp(&publish.publish, &self->seen->of[0].publish, sizeof publish.publish));
 	EXPECT_EQ(KT_EVENT_RECLAIM, self->seen->of[1].kind);
 	EXPECT_EQ(0, memcmp(&reclaim.reclaim, &self->seen->of[1].reclaim, sizeof reclaim.reclaim));
+}
+
+TEST_F(probes, every_byte_of_a_refusal_arrives)
+{
+	struct kt_fire fire = kt_test_refuse(5);
+
+	self->trace = open_trace((struct kt_trace_options){});
+	EXPECT_EQ(1, kt_test_fire_do(&self->fire, &fire));
+	ASSERT_EQ(1, kt_test_read(self->trace, self->seen, 1, TIMEOUT_MS));
+	EXPECT_EQ(KT_EVENT_REFUSE, self->seen->of[0].kind);
+	EXPECT_EQ(0, memcmp(&fire.refuse, &self->seen->of[0].refuse, sizeof fire.refuse));
 }
 
 TEST_F(probes, strings_without_an_end_are_given_one)

@@ -128,6 +128,17 @@ struct kt_fire kt_test_reclaim(unsigned int seed)
 	return request;
 }
 
+struct kt_fire kt_test_refuse(unsigned int seed)
+{
+	struct kt_fire request = {.what = KT_FIRE_REFUSE, .times = 1};
+
+	fill(&request.refuse, sizeof request.refuse, seed);
+	END_STRING(request.refuse.pool);
+	END_STRING(request.refuse.source);
+	END_STRING(request.refuse.why);
+	return request;
+}
+
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 struct kt_test_seen *kt_test_seen_new(void)
@@ -145,6 +156,7 @@ static bool keep(const struct kt_trace_event *event, void *arg)
 		[KT_EVENT_CONN_END] = sizeof(struct kt_probe_conn_end),
 		[KT_EVENT_PUBLISH] = sizeof(struct kt_probe_publish),
 		[KT_EVENT_RECLAIM] = sizeof(struct kt_probe_reclaim),
+		[KT_EVENT_REFUSE] = sizeof(struct kt_probe_refuse),
 		[KT_EVENT_SOCKET_END] = sizeof(struct kt_event_conn),
 	};
 	struct kt_test_seen *seen = arg;

@@ -36,6 +36,7 @@ struct kt_fire kt_test_handshake(unsigned int seed);
 struct kt_fire kt_test_conn_end(unsigned int seed);
 struct kt_fire kt_test_publish(unsigned int seed);
 struct kt_fire kt_test_reclaim(unsigned int seed);
+struct kt_fire kt_test_refuse(unsigned int seed);
 
 /* Copies of what a tracer showed. */
 struct kt_test_seen {
@@ -51,6 +52,7 @@ struct kt_test_seen {
 			struct kt_probe_conn_end conn_end;
 			struct kt_probe_publish publish;
 			struct kt_probe_reclaim reclaim;
+			struct kt_probe_refuse refuse;
 			struct kt_event_conn socket_end;
 		};
 	} of[KT_TEST_SEEN];

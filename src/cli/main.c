@@ -18,7 +18,7 @@ static const struct {
 	{"bench", kt_cli_bench, "measure ktrust beside the stock library"},
 	{"conns", kt_cli_conns, "live connections, and which pool version let each in"},
 	{"doctor", kt_cli_doctor, "what this machine lacks, and the line that mends it"},
-	{"pool", kt_cli_pool, "list, show and load pools of trust anchors"},
+	{"pool", kt_cli_pool, "pools of trust anchors: show, load, stage, compare, commit, roll back"},
 	{"roots", kt_cli_roots, "the roots of a certdata.txt or of this program, and their limits"},
 	{"stats", kt_cli_stats, "counters: handshakes by outcome and by pool version, bytes"},
 	{"trace", kt_cli_trace, "watch handshakes, publications and ends as they happen (eBPF)"},

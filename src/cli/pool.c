@@ -1,40 +1,99 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ktrust pool list|show|load */
-#include "cli.h"
+/* ktrust pool ACTION: its flags and the table of its actions. */
+#include "pool.h"
 
-#include <ktrust/source.h>
-
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define WORDS_MAX 66
-
-struct pool_args {
-	struct kt_ask ask;
-	const char *words[WORDS_MAX]; /* action, pool, sources */
-	int count;
+enum {
+	KEY_FORCE = 'f',
+	KEY_EPOCH = 'e',
+	KEY_KEY = 'k',
+	KEY_OUT = 'o',
+	KEY_PURPOSE = 0x100,
+	KEY_CRL
 };
+
+static const struct argp_option options[] = {
+	{"force", KEY_FORCE, NULL, 0, "load, commit, rollback: even if a guard refuses", 1},
+	{"epoch", KEY_EPOCH, "N", 0, "manifest: counts up with each content of a pool", 1},
+	{"key", KEY_KEY, "FILE", 0, "manifest: sign it with this Ed25519 key (PEM)", 1},
+	{"out", KEY_OUT, "FILE", 0, "manifest: write it there", 1},
+	{"purpose", KEY_PURPOSE, "any", 0, "manifest: for a pool with purpose = any", 1},
+	{"crl-policy", KEY_CRL, "refuse|warn", 0, "manifest: for a pool with that crl-policy", 1},
+	{0},
+};
+
+static error_t take_word(struct kt_cli_pool_args *args, char *arg, struct argp_state *state)
+{
+	if (args->count == KT_POOL_WORDS_MAX)
+		argp_error(state, "too many arguments: %s", arg);
+	else
+		args->words[args->count++] = arg;
+	return 0;
+}
+
+static error_t take_epoch(struct kt_cli_pool_args *args, const char *arg, struct argp_state *state)
+{
+	char *end;
+
+	errno = 0;
+	args->epoch = strtoull(arg, &end, 10);
+	if (arg[0] < '0' || arg[0] > '9' || *end || errno || !args->epoch ||
+	    args->epoch > 999999999999999999ull)
+		argp_error(state, "--epoch %s: a number above 0 is expected", arg);
+	return 0;
+}
+
+static error_t take_flag(int key, char *arg, struct argp_state *state)
+{
+	struct kt_cli_pool_args *args = state->input;
+
+	switch (key) {
+	case KEY_FORCE:
+		args->force = true;
+		return 0;
+	case KEY_EPOCH:
+		return take_epoch(args, arg, state);
+	case KEY_KEY:
+		args->key = arg;
+		return 0;
+	case KEY_OUT:
+		args->out = arg;
+		return 0;
+	case KEY_PURPOSE:
+		args->any_purpose = true;
+		if (strcmp(arg, "any"))
+			argp_error(state, "--purpose %s: any is expected", arg);
+		return 0;
+	case KEY_CRL:
+		args->crl_warn = !strcmp(arg, "warn");
+		if (!args->crl_warn && strcmp(arg, "refuse"))
+			argp_error(state, "--crl-policy %s: refuse or warn is expected", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct pool_args *args = state->input;
+	struct kt_cli_pool_args *args = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &args->ask;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (args->count == WORDS_MAX)
-			argp_error(state, "too many arguments: %s", arg);
-		args->words[args->count++] = arg;
-		return 0;
+		return take_word(args, arg, state);
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "one of list, show, load is expected");
+		argp_error(state, "one of list, show, load, stage, check, diff, commit, unstage, "
+				  "rollback, history, manifest is expected");
 		return EINVAL;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return take_flag(key, arg, state);
 	}
 }
 
@@ -45,168 +104,76 @@ static const char doc[] =
 	"anchors. load reads a pool's sources again and publishes what is new; with SOURCEs "
 	"(file:PATH, dir:PATH, certdata:PATH, crl:PATH, system, embedded; several add up) it reads "
 	"these instead, for this once.\n\n"
-	"A source that fails leaves the published version in place, and the status is 1.";
+	"stage does as much of it as makes a candidate. diff shows what it would change, check "
+	"whether the pool's guards would let it pass, commit publishes it, unstage drops it. "
+	"history shows earlier versions, rollback publishes one of them again (the one before, "
+	"if not told), as a new version.\n\n"
+	"manifest asks no daemon: it writes what the SOURCEs come to, for a pool's 'manifest'.\n\n"
+	"What fails or is refused leaves the published version in place, and the status is 1.";
 
-static void append(json_t *item, void *arg)
+void kt_cli_pool_append(json_t *item, void *array)
 {
-	json_array_append(arg, item);
+	json_array_append(array, item);
 }
 
-static int list(const struct pool_args *args)
+json_t *kt_cli_pool_request(const struct kt_cli_pool_args *args, const char *op)
 {
-	json_t *pools = json_array(), *pool, *result;
-	int status =
-		kt_ask(&args->ask, json_pack("{s:s}", "op", "pool.list"), append, pools, &result);
-	size_t i;
-
-	if (status) {
-		json_decref(pools);
-		return status;
-	}
-	json_decref(result);
-	if (args->ask.json)
-		return kt_print_json(json_pack("{s:o}", "pools", pools));
-	printf("%-20s %8s %8s  %-16s %s\n", "POOL", "VERSION", "ANCHORS", "DIGEST", "SOURCE");
-	json_array_foreach (pools, i, pool) {
-		printf("%-20s %8lld %8lld  %-16.16s %s\n", kt_text(pool, "name"),
-		       kt_number(pool, "version"), kt_number(pool, "anchors"),
-		       kt_text(pool, "digest"), kt_text(pool, "source"));
-		if (json_string_value(json_object_get(pool, "last_error")))
-			printf("  last load refused: %s\n", kt_text(pool, "last_error"));
-	}
-	json_decref(pools);
-	return kt_print_end();
+	return json_pack("{s:s, s:s}", "op", op, "pool", args->words[1]);
 }
 
-static void print_pool(json_t *pool, json_t *anchors)
+static const struct action {
+	const char *name;
+	int least, most; /* words, with its own */
+	bool may_force;
+	kt_cli_pool_action *run;
+} actions[] = {
+	{"list", 1, 1, false, kt_cli_pool_list},
+	{"show", 2, 2, false, kt_cli_pool_show},
+	{"load", 2, KT_POOL_WORDS_MAX, true, kt_cli_pool_load},
+	{"stage", 2, KT_POOL_WORDS_MAX, false, kt_cli_pool_stage},
+	{"check", 2, 2, false, kt_cli_pool_check},
+	{"diff", 2, 2, false, kt_cli_pool_diff},
+	{"commit", 2, 2, true, kt_cli_pool_commit},
+	{"unstage", 2, 2, false, kt_cli_pool_unstage},
+	{"rollback", 2, 3, true, kt_cli_pool_rollback},
+	{"history", 2, 2, false, kt_cli_pool_history},
+	{"manifest", 2, KT_POOL_WORDS_MAX, false, kt_cli_pool_manifest},
+};
+
+static int wrong(const struct kt_cli_pool_args *args, const char *why)
 {
-	json_t *anchor, *note;
-	size_t i;
-
-	printf("pool      %s\nversion   %lld\nanchors   %lld\ndigest    %s\nsource    %s\n"
-	       "created   %s\nimage     %lld bytes\npublished %lld, reclaimed %lld\n",
-	       kt_text(pool, "name"), kt_number(pool, "version"), kt_number(pool, "anchors"),
-	       kt_text(pool, "digest"), kt_text(pool, "source"), kt_text(pool, "created"),
-	       kt_number(pool, "bytes"), kt_number(pool, "published"),
-	       kt_number(pool, "reclaimed"));
-	if (json_string_value(json_object_get(pool, "last_error")))
-		printf("refused   %s\n", kt_text(pool, "last_error"));
-	json_array_foreach (json_object_get(pool, "notes"), i, note)
-		printf("note      %s\n", json_string_value(note));
-	printf("\n%-16s  %-10s  %s\n", "FINGERPRINT", "EXPIRES", "SUBJECT");
-	json_array_foreach (anchors, i, anchor) {
-		printf("%-16.16s  %-10.10s  %s\n", kt_text(anchor, "fingerprint"),
-		       kt_text(anchor, "not_after"), kt_text(anchor, "subject"));
-	}
-}
-
-static int show(const struct pool_args *args)
-{
-	json_t *anchors = json_array(), *pool;
-	int status = kt_ask(&args->ask,
-			    json_pack("{s:s, s:s}", "op", "pool.show", "pool", args->words[1]),
-			    append, anchors, &pool);
-
-	if (status) {
-		json_decref(anchors);
-		return status;
-	}
-	if (args->ask.json) {
-		json_object_set_new(pool, "list", anchors);
-		return kt_print_json(pool);
-	}
-	print_pool(pool, anchors);
-	json_decref(anchors);
-	json_decref(pool);
-	return kt_print_end();
-}
-
-/* The daemon works in another directory: a relative path is made absolute here. */
-static char *absolute(const char *source)
-{
-	const char *path = kt_source_path(source);
-	char *cwd, *made = NULL;
-
-	if (!path || path[0] == '/')
-		return strdup(source);
-	cwd = getcwd(NULL, 0);
-	if (cwd && asprintf(&made, "%.*s%s/%s", (int)(path - source), source, cwd, path) < 0)
-		made = NULL;
-	free(cwd);
-	return made;
-}
-
-/* NULL: one of them cannot be sent; that has been said. */
-static json_t *sources_of(const struct pool_args *args)
-{
-	json_t *list = json_array();
-
-	for (int i = 2; list && i < args->count; i++) {
-		char *source = absolute(args->words[i]);
-		int failed = !source || json_array_append_new(list, json_string(source));
-
-		free(source);
-		if (!failed)
-			continue;
-		fprintf(stderr, "ktrust: %s: not a source that can be sent\n", args->words[i]);
-		json_decref(list);
-		list = NULL;
-	}
-	return list;
-}
-
-static int load(const struct pool_args *args)
-{
-	json_t *request = json_pack("{s:s, s:s}", "op", "pool.load", "pool", args->words[1]);
-	json_t *sources = args->count > 2 ? sources_of(args) : NULL;
-	json_t *result;
-	int status;
-
-	if (args->count > 2 && (!sources || json_object_set_new(request, "source", sources))) {
-		json_decref(request);
-		return KT_EXIT_TROUBLE;
-	}
-	status = kt_ask(&args->ask, request, NULL, NULL, &result);
-	if (status)
-		return status;
-	if (args->ask.json)
-		return kt_print_json(result);
-	if (json_is_true(json_object_get(result, "changed")))
-		printf("%s: version %lld -> %lld, %lld anchors (+%lld -%lld)\n",
-		       kt_text(result, "pool"), kt_number(result, "old_version"),
-		       kt_number(result, "new_version"), kt_number(result, "anchors"),
-		       kt_number(result, "added"), kt_number(result, "removed"));
-	else
-		printf("%s: unchanged, version %lld (%lld anchors)\n", kt_text(result, "pool"),
-		       kt_number(result, "new_version"), kt_number(result, "anchors"));
-	json_decref(result);
-	return kt_print_end();
+	fprintf(stderr, "ktrust: pool %s: %s (see ktrust pool --help)\n", args->words[0], why);
+	return KT_EXIT_TROUBLE;
 }
 
 int kt_cli_pool(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int least, most;
-		int (*run)(const struct pool_args *args);
-	} actions[] = {{"list", 1, 1, list}, {"show", 2, 2, show}, {"load", 2, WORDS_MAX, load}};
 	static const struct argp_child children[] = {{&kt_ask_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {
-		NULL, parse, "list\nshow POOL\nload POOL [SOURCE...]", doc, children, NULL, NULL};
-	struct pool_args args = {0};
+		options,
+		parse,
+		"list\nshow POOL\nload POOL [SOURCE...]\nstage POOL [SOURCE...]\ncheck POOL\n"
+		"diff POOL\n"
+		"commit POOL\nunstage POOL\nrollback POOL [VERSION]\nhistory POOL\n"
+		"manifest --epoch N SOURCE...",
+		doc,
+		children,
+		NULL,
+		NULL};
+	struct kt_cli_pool_args args = {0};
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &args))
 		return KT_EXIT_TROUBLE;
 	for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
-		if (strcmp(actions[i].name, args.words[0]))
+		const struct action *action = &actions[i];
+
+		if (strcmp(action->name, args.words[0]))
 			continue;
-		if (args.count >= actions[i].least && args.count <= actions[i].most)
-			return actions[i].run(&args);
-		fprintf(stderr,
-			"ktrust: pool %s: wrong number of arguments (see ktrust pool --help)\n",
-			args.words[0]);
-		return KT_EXIT_TROUBLE;
+		if (args.count < action->least || args.count > action->most)
+			return wrong(&args, "wrong number of arguments");
+		if (args.force && !action->may_force)
+			return wrong(&args, "it has no --force");
+		return action->run(&args);
 	}
-	fprintf(stderr, "ktrust: pool %s: list, show or load is expected\n", args.words[0]);
-	return KT_EXIT_TROUBLE;
+	return wrong(&args, "no such action");
 }

@@ -22,7 +22,8 @@
 
 #define KINDS_END (KT_EVENT_BIT(KT_EVENT_CONN_END) | KT_EVENT_BIT(KT_EVENT_SOCKET_END))
 #define KINDS_DEFAULT                                                                              \
-	(KT_EVENT_BIT(KT_EVENT_HANDSHAKE) | KT_EVENT_BIT(KT_EVENT_PUBLISH) | KINDS_END)
+	(KT_EVENT_BIT(KT_EVENT_HANDSHAKE) | KT_EVENT_BIT(KT_EVENT_PUBLISH) |                       \
+	 KT_EVENT_BIT(KT_EVENT_REFUSE) | KINDS_END)
 
 struct run {
 	struct kt_trace_options options;
@@ -103,6 +104,7 @@ static int parse_kinds(const char *text, unsigned int *ret_kinds)
 		{"publish", KT_EVENT_BIT(KT_EVENT_PUBLISH)},
 		{"end", KINDS_END},
 		{"reclaim", KT_EVENT_BIT(KT_EVENT_RECLAIM)},
+		{"refuse", KT_EVENT_BIT(KT_EVENT_REFUSE)},
 	};
 	unsigned int kinds = 0;
 
@@ -113,7 +115,8 @@ static int parse_kinds(const char *text, unsigned int *ret_kinds)
 		       (strlen(words[i].name) != len || strncmp(words[i].name, at, len)))
 			i++;
 		if (i == sizeof words / sizeof words[0])
-			return wrong("only", text, "a list of handshake, publish, end, reclaim");
+			return wrong("only", text,
+				     "a list of handshake, publish, refuse, end, reclaim");
 		kinds |= words[i].kinds;
 		at += len;
 		if (!*at)
@@ -178,7 +181,7 @@ static const struct argp_option options[] = {
 	 "the one in $PATH",
 	 0},
 	{"only", 'o', "LIST", 0,
-	 "Of handshake, publish, end, reclaim; the first three if not given", 0},
+	 "Of handshake, publish, refuse, end, reclaim; all but the last if not given", 0},
 	{"count", 'c', "N", 0, "End after N lines", 0},
 	{"duration", 'd', "SECONDS", 0, "End then", 0},
 	{"buffer", 'B', "BYTES", 0, "Between kernel and reader; 4194304 if not given", 0},

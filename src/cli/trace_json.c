@@ -209,12 +209,23 @@ static json_t *from_reclaim(const struct kt_trace_event *event)
 	return object;
 }
 
+static json_t *from_refuse(const struct kt_trace_event *event)
+{
+	json_t *object = new_event(event, "refuse");
+
+	put_pool(object, event->refuse->pool, event->refuse->version);
+	put_number(object, "errno", event->refuse->err);
+	put_text(object, "source", event->refuse->source);
+	put_text(object, "why", event->refuse->why);
+	return object;
+}
+
 static void print_event(FILE *out, const struct kt_trace_event *event)
 {
 	static json_t *(*const from[KT_EVENT_KINDS])(const struct kt_trace_event *) = {
 		[KT_EVENT_HANDSHAKE] = from_handshake,	 [KT_EVENT_CONN_END] = from_conn_end,
 		[KT_EVENT_PUBLISH] = from_publish,	 [KT_EVENT_RECLAIM] = from_reclaim,
-		[KT_EVENT_SOCKET_END] = from_socket_end,
+		[KT_EVENT_SOCKET_END] = from_socket_end, [KT_EVENT_REFUSE] = from_refuse,
 	};
 
 	put_line(out, from[event->kind](event));

@@ -148,12 +148,21 @@ static void print_reclaim(FILE *out, const struct kt_trace_event *event)
 	fprintf(out, " version=%" PRIu64, (uint64_t)event->reclaim->version);
 }
 
+static void print_refuse(FILE *out, const struct kt_trace_event *event)
+{
+	start_line(out, event, "refuse");
+	put(out, "pool", event->refuse->pool);
+	fprintf(out, " version=%" PRIu64, (uint64_t)event->refuse->version);
+	put(out, "source", event->refuse->source);
+	put(out, "why", event->refuse->why);
+}
+
 static void print_event(FILE *out, const struct kt_trace_event *event)
 {
 	static void (*const print[KT_EVENT_KINDS])(FILE *, const struct kt_trace_event *) = {
 		[KT_EVENT_HANDSHAKE] = print_handshake,	  [KT_EVENT_CONN_END] = print_conn_end,
 		[KT_EVENT_PUBLISH] = print_publish,	  [KT_EVENT_RECLAIM] = print_reclaim,
-		[KT_EVENT_SOCKET_END] = print_socket_end,
+		[KT_EVENT_SOCKET_END] = print_socket_end, [KT_EVENT_REFUSE] = print_refuse,
 	};
 
 	print[event->kind](out, event);

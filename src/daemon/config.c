@@ -34,12 +34,16 @@ _Static_assert(sizeof(enum kt_ca_names) == sizeof(unsigned int), "WORD writes un
 
 static const char *const purpose_words[] = {
 	[KT_CONFIG_PURPOSE_SERVER] = "server", [KT_CONFIG_PURPOSE_ANY] = "any", NULL};
-static const char *const lenient_words[] = {"no", "yes", NULL};
 static const char *const crl_policy_words[] = {
 	[KT_CRL_REFUSE] = "refuse", [KT_CRL_WARN] = "warn", NULL};
 
 _Static_assert(sizeof(enum kt_config_purpose) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_crl_policy) == sizeof(unsigned int), "WORD writes unsigned int");
+const char *const kt_config_watch_words[] = {
+	[KT_WATCH_OFF] = "off", [KT_WATCH_STAGE] = "stage", [KT_WATCH_COMMIT] = "commit", NULL};
+static const char *const no_yes[] = {"no", "yes", NULL};
+
+_Static_assert(sizeof(enum kt_watch_policy) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_ktls_mode) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_client_auth) == sizeof(unsigned int), "WORD writes unsigned int");
 
@@ -64,6 +68,25 @@ static const struct entry entries[] = {
 	 .kind = DURATION, .offset = DAEMON(drain_timeout_ms)},
 	{{"ktrust", "connections-max", "N", "live connections; accepting pauses (default 65536)"},
 	 .kind = NUMBER, .offset = DAEMON(connections_max), .min = 1, .max = 10000000},
+	{{"ktrust", "state", "DIR", "keep pools' versions and history here (default: nowhere)"},
+	 .kind = TEXT, .offset = DAEMON(state)},
+	{{"ktrust", "start-from-state", "yes|no",
+	  "with a broken source, start from the last good snapshot (default no)"},
+	 .kind = WORD, .offset = DAEMON(start_from_state), .words = no_yes},
+	{{"pool", "anchors-min", "N", "refuse fewer anchors (default 1)"},
+	 .kind = NUMBER, .offset = POOL(anchors_min), .min = 1, .max = KT_ANCHORS_MAX},
+	{{"pool", "removed-max", "PERCENT", "refuse when more vanish at once (default 100)"},
+	 .kind = NUMBER, .offset = POOL(removed_max), .min = 1, .max = 100},
+	{{"pool", "manifest", "FILE", "count, digest and epoch that the content must have"},
+	 .kind = TEXT, .offset = POOL(manifest)},
+	{{"pool", "manifest-key", "FILE", "PEM Ed25519 public key that signs the manifest"},
+	 .kind = TEXT, .offset = POOL(manifest_key)},
+	{{"pool", "history", "N", "snapshots kept beside the current one (default 8)"},
+	 .kind = NUMBER, .offset = POOL(history), .min = 0, .max = KT_HISTORY_MAX},
+	{{"pool", "watch", "off|stage|commit", "what to do when a source changes (default off)"},
+	 .kind = WORD, .offset = POOL(watch), .words = kt_config_watch_words},
+	{{"pool", "watch-debounce", "DURATION", "quiet before that is done (default 500ms)"},
+	 .kind = DURATION, .offset = POOL(watch_debounce_ms)},
 	{{"pool", "source", "SOURCE",
 	  "file:PATH, dir:PATH, certdata:PATH, crl:PATH, system or embedded; several add up"},
 	 .kind = TEXTS, .offset = POOL(sources)},
@@ -71,7 +94,7 @@ static const struct entry entries[] = {
 	  "whom roots of certdata, system, embedded vouch for (default server)"},
 	 .kind = WORD, .offset = POOL(purpose), .words = purpose_words},
 	{{"pool", "lenient", "no|yes", "skip certificates that are no good (default no)"},
-	 .kind = WORD, .offset = POOL(lenient), .words = lenient_words},
+	 .kind = WORD, .offset = POOL(lenient), .words = no_yes},
 	{{"pool", "crl-policy", "refuse|warn", "a CRL past its nextUpdate (default refuse)"},
 	 .kind = WORD, .offset = POOL(crl_policy), .words = crl_policy_words},
 	{{"listener", "listen", "ADDRESS", "HOST:PORT, [v6]:PORT; port 0 lets the kernel choose"},
@@ -293,6 +316,8 @@ void kt_config_free(struct kt_config *config)
 		for (size_t k = 0; k < sources->count; k++)
 			free(sources->at[k]);
 		free(sources->at);
+		free(config->pools[i].manifest);
+		free(config->pools[i].manifest_key);
 	}
 	for (size_t i = 0; i < config->listener_count; i++) {
 		struct kt_config_listener *listener = &config->listeners[i];
@@ -307,6 +332,7 @@ void kt_config_free(struct kt_config *config)
 		free(listener->names.at);
 	}
 	free(config->control);
+	free(config->state);
 	free(config);
 }
 
@@ -332,6 +358,8 @@ static void *find_pool(struct kt_config *config, const char *name)
 		return NULL;
 	pool = &config->pools[config->pool_count++];
 	strcpy(pool->name, name);
+	pool->history = KT_HISTORY_DEFAULT;
+	pool->watch_debounce_ms = KT_WATCH_DEBOUNCE_MS;
 	return pool;
 }
 

@@ -7,8 +7,9 @@
  * earlier ones; the sources of a pool and the names of a listener add up.
  *
  *   [ktrust]            control workers ktls handshake-timeout connect-timeout drain-timeout
- *                       connections-max
- *   [pool NAME]         source purpose lenient crl-policy
+ *                       connections-max state start-from-state
+ *   [pool NAME]         source purpose lenient crl-policy anchors-min removed-max manifest
+ *                       manifest-key history watch watch-debounce
  *   [listener NAME]     listen backend certificate key client-auth client-pool client-pool-for
  *                       ca-names
  *
@@ -26,6 +27,7 @@
 #include <stdio.h>
 
 #include <ktrust/error.h>
+#include <ktrust/life.h>
 #include <ktrust/source.h>
 #include <ktrust/tls.h>
 
@@ -33,6 +35,8 @@
 
 #define KT_LISTENERS_MAX 64
 #define KT_POOLS_MAX	 64
+
+#define KT_WATCH_DEBOUNCE_MS 500
 
 #define KT_CONFIG_NAME_MAX 31	/* bytes of a section's name, without the terminating NUL */
 #define KT_CONFIG_LINE_MAX 4096 /* bytes of a line, without its newline */
@@ -47,12 +51,21 @@ struct kt_config_texts {
 /* Whom the roots of certdata, system and embedded may vouch for in this pool. */
 enum kt_config_purpose { KT_CONFIG_PURPOSE_SERVER, KT_CONFIG_PURPOSE_ANY };
 
+enum kt_watch_policy { KT_WATCH_OFF, KT_WATCH_STAGE, KT_WATCH_COMMIT };
+
 struct kt_config_pool {
 	char name[KT_CONFIG_NAME_MAX + 1];
 	struct kt_config_texts sources; /* as written: "file:PATH" */
 	enum kt_config_purpose purpose;
 	unsigned int lenient; /* 1: skip certificates and files that are no good */
 	enum kt_crl_policy crl_policy;
+	unsigned int anchors_min; /* 0: at least one */
+	unsigned int removed_max; /* percent; 0: no limit */
+	char *manifest;		  /* path; NULL: none is asked for */
+	char *manifest_key;
+	unsigned int history; /* KT_HISTORY_DEFAULT unless set */
+	enum kt_watch_policy watch;
+	unsigned int watch_debounce_ms; /* KT_WATCH_DEBOUNCE_MS unless set */
 };
 
 /* "client-pool-for = NAME POOL" */
@@ -86,6 +99,8 @@ struct kt_config {
 	unsigned int connect_timeout_ms;
 	unsigned int drain_timeout_ms;
 	unsigned int connections_max;
+	char *state;		       /* directory; NULL: nothing outlives the process */
+	unsigned int start_from_state; /* 1: yes */
 	struct kt_config_pool pools[KT_POOLS_MAX];
 	size_t pool_count;
 	struct kt_config_listener listeners[KT_LISTENERS_MAX];
@@ -104,6 +119,7 @@ struct kt_setting {
 extern const char *const kt_config_ktls_words[];
 extern const char *const kt_config_client_auth_words[];
 extern const char *const kt_config_ca_names_words[];
+extern const char *const kt_config_watch_words[]; /* enum kt_watch_policy */
 
 /* NULL beyond the last. */
 const struct kt_setting *kt_config_setting(size_t index);

@@ -190,6 +190,9 @@ static int check_pool(const struct kt_config *config, const struct kt_config_poo
 
 	if (!pool->sources.count)
 		return kt_error_set(error, EINVAL, pool->name, 0, "this pool has no source");
+	if (pool->manifest_key && !pool->manifest)
+		return kt_error_set(error, EINVAL, pool->name, 0,
+				    "this pool has a manifest-key but no manifest");
 	for (size_t i = 0; !err && i < pool->sources.count; i++)
 		err = kt_config_check_source(config, pool, pool->sources.at[i], error);
 	return err;
@@ -220,6 +223,9 @@ int kt_config_check(const struct kt_config *config, struct kt_error *error)
 	if (!config->listener_count)
 		return kt_error_set(error, EINVAL, "configuration", 0,
 				    "no listener (see ktrustd --help)");
+	if (config->start_from_state && !config->state)
+		return kt_error_set(error, EINVAL, "configuration", 0,
+				    "start-from-state = yes needs a state directory (set state)");
 	for (size_t i = 0; i < config->pool_count; i++) {
 		err = check_pool(config, &config->pools[i], error);
 		if (err)

@@ -33,6 +33,8 @@ struct kt_question {
 	size_t pool; /* index, where the operation is on one */
 	const char *sources[KT_QUESTION_SOURCES_MAX];
 	size_t source_count; /* 0: what the configuration names */
+	unsigned int flags;  /* KT_FORCE */
+	uint64_t version;    /* 0: none is named */
 };
 
 /*

@@ -3,8 +3,9 @@
  * ktrustd: the order in which things start and stop.
  *
  *   start  settings → signals → control socket (claims the instance) → pools → credentials →
- *          engine (ports) → control service → workers → "ready"
- *   stop   workers (accepting ends, connections drain) → control service → engine → pools → socket
+ *          engine (ports) → control service → workers → watcher → "ready"
+ *   stop   workers (accepting ends, connections drain) → watcher → control service → engine → pools
+ * → socket
  *
  * Threading: the main thread starts, waits for signals and control clients, and stops; workers,
  * control clients and the drain have threads of their own. A second signal during the drain ends
@@ -25,6 +26,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "options.h"
+#include "watcher.h"
 
 enum {
 	EXIT_SYSTEM = 2, /* usage, input or system error, as in all of ktrust */
@@ -38,6 +40,7 @@ struct start {
 	struct kt_credentials *credentials[KT_LISTENERS_MAX];
 	struct kt_listener_options listeners[KT_LISTENERS_MAX];
 	struct kt_serving *serving;
+	struct kt_watcher *watcher;
 	int signal_fd;
 	int drained_fd; /* eventfd: kt_engine_drain is done */
 	size_t cut;	/* connections that the drain cut off; the drain's thread writes it */
@@ -77,14 +80,16 @@ static int take_signals(struct start *start)
 }
 
 /* All pools; at start every one must load, later each that fails keeps what it has. */
-static int load_pools(struct kt_pools *pools)
+static int load_pools(struct kt_pools *pools, bool or_restore)
 {
 	struct kt_pool_change change;
 	int first = 0;
 
 	for (size_t i = 0; i < kt_pools_count(pools); i++) {
-		int err = kt_pools_load(pools, i, (struct kt_sources){NULL, 0}, &change, NULL);
+		int err = kt_pools_load(pools, i, KT_CONFIGURED_SOURCES, 0, &change, NULL);
 
+		if (err && or_restore)
+			err = kt_pools_restore(pools, i);
 		if (err && !first)
 			first = err;
 	}
@@ -197,14 +202,17 @@ static void say_ready(const struct start *start)
 	kt_log(LOG_NOTICE, "ready");
 }
 
-/* Everything that does not touch the world outside: the whole of --check. */
-static int prepare(struct start *start, struct kt_error *error)
+/* Everything that does not touch the world outside, and then is the whole of --check. */
+static int prepare(struct start *start, bool check_only, struct kt_error *error)
 {
+	const char *state = check_only ? NULL : start->config->state;
 	int err = kt_pools_new(start->config, &start->daemon.pools, error);
 
+	if (!err && state)
+		err = kt_pools_use_state(start->daemon.pools, state, error);
 	if (!err)
 		err = load_listeners(start, error);
-	if (!err && load_pools(start->daemon.pools))
+	if (!err && load_pools(start->daemon.pools, state && start->config->start_from_state))
 		err = kt_error_set(error, EINVAL, "pools", 0, "a source was refused, see above");
 	return err;
 }
@@ -217,18 +225,21 @@ static int set_up(struct start *start, struct kt_error *error)
 		return kt_error_set(error, -err, "signals", 0, "%s", strerror(-err));
 	err = kt_control_listen(start->config->control, &start->control, error);
 	if (!err)
-		err = prepare(start, error);
+		err = prepare(start, false, error);
 	if (!err)
 		err = make_engine(start, error);
 	if (!err)
 		err = kt_serving_new(&start->daemon, &start->serving, error);
 	if (!err)
 		err = kt_engine_start(start->daemon.engine, error);
+	if (!err)
+		err = kt_watcher_new(start->config, start->daemon.pools, &start->watcher, error);
 	return err;
 }
 
 static void tear_down(struct start *start)
 {
+	kt_watcher_free(start->watcher);
 	kt_serving_free(start->serving);
 	kt_engine_free(start->daemon.engine);
 	for (size_t i = 0; i < KT_LISTENERS_MAX; i++) {
@@ -258,7 +269,7 @@ static int take_waiting_signals(struct start *start)
 
 	while ((sig = next_signal(start->signal_fd)) == SIGHUP) {
 		kt_log(LOG_NOTICE, "SIGHUP: loading all pools");
-		(void)!load_pools(start->daemon.pools); /* each failure was logged */
+		(void)!load_pools(start->daemon.pools, false); /* each failure was logged */
 	}
 	return sig;
 }
@@ -321,7 +332,7 @@ static int check(struct start *start)
 {
 	struct kt_error error = {0};
 
-	if (prepare(start, &error)) {
+	if (prepare(start, true, &error)) {
 		kt_log_error("would not start", &error);
 		return EXIT_SYSTEM;
 	}

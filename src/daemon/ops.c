@@ -1,20 +1,41 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The control protocol's operations, one function each behind one table. */
-#include "daemon.h"
+/* The control protocol's operations, one function each behind one table; those on pools: ops_pool.c
+ */
+#include "ops.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
-typedef int operation(struct kt_daemon *daemon, const struct kt_question *question,
-		      struct kt_control *control, json_t **ret_result, struct kt_error *error);
-
-static int done(json_t *result, json_t **ret_result, struct kt_error *error)
+int kt_op_done(json_t *result, json_t **ret_result, struct kt_error *error)
 {
 	if (!result)
 		return kt_error_set(error, ENOMEM, "control", 0, "out of memory");
 	*ret_result = result;
+	return 0;
+}
+
+int kt_op_send_item(struct kt_control *control, json_t *item, struct kt_error *error)
+{
+	json_t *message = item ? kt_control_item(item) : NULL;
+	int err = message ? kt_control_send(control, message) : -ENOMEM;
+
+	json_decref(message);
+	return err ? kt_error_set(error, -err, "control", 0, "%s", strerror(-err)) : 0;
+}
+
+int kt_op_send_items(struct kt_control *control, json_t *list, struct kt_error *error)
+{
+	json_t *item;
+	size_t i;
+	int err;
+
+	json_array_foreach (list, i, item) {
+		err = kt_op_send_item(control, json_incref(item), error);
+		if (err)
+			return err;
+	}
 	return 0;
 }
 
@@ -85,169 +106,10 @@ static int info(struct kt_daemon *daemon, const struct kt_question *question,
 {
 	(void)question;
 	(void)control;
-	return done(json_pack("{s:s, s:i, s:o, s:o, s:o}", "version", KT_VERSION, "pid",
-			      (int)getpid(), "started", kt_json_time(daemon->started_ns), "ktls",
-			      ktls_info(daemon), "listeners", listeners_info(daemon)),
-		    ret_result, error);
-}
-
-/* ---- pool.list, pool.show, pool.load --------------------------------------------------------- */
-
-static json_t *error_info(struct kt_pools *pools, size_t index)
-{
-	struct kt_error why;
-	char text[600];
-
-	kt_pools_last_error(pools, index, &why);
-	return why.err ? kt_json_text(kt_error_format(&why, text, sizeof text)) : json_null();
-}
-
-static json_t *notes_info(struct kt_pools *pools, size_t index)
-{
-	json_t *list = json_array();
-	struct kt_notes notes;
-	bool lost = false;
-	char text[600];
-
-	kt_pools_notes(pools, index, &notes);
-	for (size_t i = 0; i < notes.count; i++)
-		lost |= json_array_append_new(list, kt_json_text(kt_error_format(
-							    &notes.at[i], text, sizeof text))) != 0;
-	return all_of(&(struct gathered){list, lost});
-}
-
-/* Called within the pool's read section; an empty pool has version 0. */
-static json_t *snapshot_info(const struct kt_pool *pool, const struct kt_snapshot *snapshot)
-{
-	struct kt_snapshot_info about;
-
-	if (!snapshot)
-		return json_pack("{s:s, s:i, s:i}", "name", kt_pool_name(pool), "version", 0,
-				 "anchors", 0);
-	kt_snapshot_describe(snapshot, &about);
-	return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:I}", "name", about.pool, "version",
-			 (json_int_t)about.version, "anchors", (json_int_t)about.anchors, "digest",
-			 kt_json_digest(about.digest, KT_DIGEST_LEN), "source",
-			 kt_json_text(about.source), "created", kt_json_time(about.created_ns),
-			 "bytes", (json_int_t)about.image_len);
-}
-
-static json_t *anchor_info(const struct kt_anchor *anchor)
-{
-	struct kt_anchor_text text;
-
-	kt_anchor_describe(anchor, &text);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "subject", kt_json_text(text.subject),
-			 "fingerprint", kt_json_digest(anchor->fingerprint, KT_DIGEST_LEN),
-			 "identity", kt_json_digest(anchor->identity, KT_DIGEST_LEN), "key_id",
-			 anchor->key_id ? kt_json_digest(anchor->key_id, anchor->key_id_len)
-					: json_null(),
-			 "not_before", kt_json_date(text.not_before), "not_after",
-			 kt_json_date(text.not_after));
-}
-
-/*
- * A pool and, if ret_anchors is not NULL, its anchors: of one snapshot, since a list that changed
- * half-way would be of no pool that ever was. So nothing here waits for the client.
- */
-static json_t *pool_info(struct kt_daemon *daemon, size_t index, json_t **ret_anchors)
-{
-	struct kt_pool *pool = kt_pools_at(daemon->pools, index);
-	const struct kt_snapshot *snapshot = kt_pool_read_begin(pool);
-	json_t *anchors = ret_anchors ? json_array() : NULL;
-	json_t *made = snapshot_info(pool, snapshot);
-	struct kt_pool_stats stats;
-	struct kt_anchor anchor;
-	int err = !made || (ret_anchors && !anchors);
-
-	for (size_t i = 0; anchors && snapshot && !kt_snapshot_anchor(snapshot, i, &anchor); i++)
-		err |= json_array_append_new(anchors, anchor_info(&anchor));
-	kt_pool_read_end(pool);
-	kt_pool_get_stats(pool, &stats);
-	err |= json_object_set_new(made, "published", json_integer((json_int_t)stats.published));
-	err |= json_object_set_new(made, "reclaimed", json_integer((json_int_t)stats.reclaimed));
-	err |= json_object_set_new(made, "last_error", error_info(daemon->pools, index));
-	err |= json_object_set_new(made, "notes", notes_info(daemon->pools, index));
-	if (err) {
-		json_decref(anchors);
-		json_decref(made);
-		return NULL;
-	}
-	if (ret_anchors)
-		*ret_anchors = anchors;
-	return made;
-}
-
-static int send_item(struct kt_control *control, json_t *item, struct kt_error *error)
-{
-	json_t *message = item ? kt_control_item(item) : NULL;
-	int err = message ? kt_control_send(control, message) : -ENOMEM;
-
-	json_decref(message);
-	return err ? kt_error_set(error, -err, "control", 0, "%s", strerror(-err)) : 0;
-}
-
-static int send_items(struct kt_control *control, json_t *list, struct kt_error *error)
-{
-	json_t *item;
-	size_t i;
-	int err;
-
-	json_array_foreach (list, i, item) {
-		err = send_item(control, json_incref(item), error);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-static int pool_list(struct kt_daemon *daemon, const struct kt_question *question,
-		     struct kt_control *control, json_t **ret_result, struct kt_error *error)
-{
-	size_t count = kt_pools_count(daemon->pools);
-
-	(void)question;
-	for (size_t i = 0; i < count; i++) {
-		int err = send_item(control, pool_info(daemon, i, NULL), error);
-
-		if (err)
-			return err;
-	}
-	return done(json_pack("{s:I}", "pools", (json_int_t)count), ret_result, error);
-}
-
-static int pool_show(struct kt_daemon *daemon, const struct kt_question *question,
-		     struct kt_control *control, json_t **ret_result, struct kt_error *error)
-{
-	json_t *anchors = NULL, *pool = pool_info(daemon, question->pool, &anchors);
-	int err = send_items(control, anchors, error);
-
-	json_decref(anchors);
-	if (!err)
-		return done(pool, ret_result, error);
-	json_decref(pool);
-	return err;
-}
-
-static int pool_load(struct kt_daemon *daemon, const struct kt_question *question,
-		     struct kt_control *control, json_t **ret_result, struct kt_error *error)
-{
-	struct kt_pool_change change;
-	int err = kt_pools_load(daemon->pools, question->pool,
-				(struct kt_sources){question->sources, question->source_count},
-				&change, error);
-
-	(void)control;
-	if (err)
-		return err;
-	return done(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "pool",
-			      kt_pool_name(kt_pools_at(daemon->pools, question->pool)),
-			      "old_version", (json_int_t)change.old_version, "new_version",
-			      (json_int_t)change.new_version, "added", (json_int_t)change.added,
-			      "removed", (json_int_t)change.removed, "anchors",
-			      (json_int_t)change.anchors, "changed",
-			      change.old_version != change.new_version),
-		    ret_result, error);
+	return kt_op_done(json_pack("{s:s, s:i, s:o, s:o, s:o}", "version", KT_VERSION, "pid",
+				    (int)getpid(), "started", kt_json_time(daemon->started_ns),
+				    "ktls", ktls_info(daemon), "listeners", listeners_info(daemon)),
+			  ret_result, error);
 }
 
 /* ---- conns ----------------------------------------------------------------------------------- */
@@ -295,10 +157,11 @@ static int conns(struct kt_daemon *daemon, const struct kt_question *question,
 	if (err)
 		kt_error_set(error, -err, "connections", 0, "%s", strerror(-err));
 	else
-		err = send_items(control, list.json, error);
+		err = kt_op_send_items(control, list.json, error);
 	json_decref(list.json);
 	return err ? err
-		   : done(json_pack("{s:I}", "connections", (json_int_t)count), ret_result, error);
+		   : kt_op_done(json_pack("{s:I}", "connections", (json_int_t)count), ret_result,
+				error);
 }
 
 /* ---- stats ----------------------------------------------------------------------------------- */
@@ -333,32 +196,42 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 	kt_engine_each_outcome(daemon->engine, add_count, &outcomes);
 	kt_engine_each_end(daemon->engine, add_count, &ends);
 	kt_engine_each_version(daemon->engine, add_version, &versions);
-	return done(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
-			      "s:o}",
-			      "accepted", (json_int_t)s.accepted, "accept_pauses",
-			      (json_int_t)s.accept_pauses, "handshakes_ok",
-			      (json_int_t)s.handshakes_ok, "handshakes_failed",
-			      (json_int_t)s.handshakes_failed, "handshaking",
-			      (json_int_t)s.handshaking, "live", (json_int_t)s.live, "ended",
-			      (json_int_t)s.ended, "ktls_tx", (json_int_t)s.ktls_tx, "ktls_rx",
-			      (json_int_t)s.ktls_rx, "bytes_in", (json_int_t)s.bytes_in,
-			      "bytes_out", (json_int_t)s.bytes_out, "outcomes", all_of(&outcomes),
-			      "ends", all_of(&ends), "versions", all_of(&versions)),
-		    ret_result, error);
+	return kt_op_done(
+		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
+			  "s:o}",
+			  "accepted", (json_int_t)s.accepted, "accept_pauses",
+			  (json_int_t)s.accept_pauses, "handshakes_ok", (json_int_t)s.handshakes_ok,
+			  "handshakes_failed", (json_int_t)s.handshakes_failed, "handshaking",
+			  (json_int_t)s.handshaking, "live", (json_int_t)s.live, "ended",
+			  (json_int_t)s.ended, "ktls_tx", (json_int_t)s.ktls_tx, "ktls_rx",
+			  (json_int_t)s.ktls_rx, "bytes_in", (json_int_t)s.bytes_in, "bytes_out",
+			  (json_int_t)s.bytes_out, "outcomes", all_of(&outcomes), "ends",
+			  all_of(&ends), "versions", all_of(&versions)),
+		ret_result, error);
 }
 
 /* ---- The table ------------------------------------------------------------------------------- */
 
 struct kt_operation {
 	const char *name;
-	operation *run;
-	bool on_pool; /* the request names one, and may name a source */
+	kt_operation_fn *run;
+	bool on_pool; /* the request names one, and may name a source, a version, and "force" */
 };
 
 static const struct kt_operation operations[] = {
-	{"conns", conns, false},	 {"daemon.info", info, false},
-	{"pool.list", pool_list, false}, {"pool.load", pool_load, true},
-	{"pool.show", pool_show, true},	 {"stats", stats, false},
+	{"conns", conns, false},
+	{"daemon.info", info, false},
+	{"pool.check", kt_op_pool_check, true},
+	{"pool.commit", kt_op_pool_commit, true},
+	{"pool.diff", kt_op_pool_diff, true},
+	{"pool.history", kt_op_pool_history, true},
+	{"pool.list", kt_op_pool_list, false},
+	{"pool.load", kt_op_pool_load, true},
+	{"pool.rollback", kt_op_pool_rollback, true},
+	{"pool.show", kt_op_pool_show, true},
+	{"pool.stage", kt_op_pool_stage, true},
+	{"pool.unstage", kt_op_pool_unstage, true},
+	{"stats", stats, false},
 };
 
 static const struct kt_operation *find_operation(const char *name)
@@ -395,6 +268,8 @@ static int take_sources(json_t *request, struct kt_question *question, struct kt
 static int find_pool(struct kt_daemon *daemon, json_t *request, struct kt_question *question,
 		     struct kt_error *error)
 {
+	json_t *force = json_object_get(request, "force");
+	json_t *version = json_object_get(request, "version");
 	const char *name = json_string_value(json_object_get(request, "pool"));
 	int err;
 
@@ -403,6 +278,14 @@ static int find_pool(struct kt_daemon *daemon, json_t *request, struct kt_questi
 	err = take_sources(request, question, error);
 	if (err)
 		return err;
+	if (force && !json_is_boolean(force))
+		return kt_error_set(error, EINVAL, "control", 0,
+				    "\"force\" is neither true nor false");
+	question->flags = json_is_true(force) ? KT_FORCE : 0;
+	if (version && (!json_is_integer(version) || json_integer_value(version) < 1))
+		return kt_error_set(error, EINVAL, "control", 0,
+				    "\"version\" is no number above 0");
+	question->version = (uint64_t)json_integer_value(version);
 	for (size_t i = 0; i < kt_pools_count(daemon->pools); i++)
 		if (!strcmp(kt_pool_name(kt_pools_at(daemon->pools, i)), name)) {
 			question->pool = i;

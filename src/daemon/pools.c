@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +43,11 @@ int kt_pools_new(const struct kt_config *config, struct kt_pools **ret_pools,
 			kt_pools_free(pools);
 			return err;
 		}
+		kt_pool_set_history(entry->pool, entry->config->history);
+		kt_pool_set_guards(entry->pool,
+				   &(struct kt_guards){.anchors_min = entry->config->anchors_min,
+						       .removed_max = entry->config->removed_max,
+						       .manifest = entry->config->manifest});
 		pthread_mutex_init(&entry->load_lock, NULL);
 		pthread_mutex_init(&entry->lock, NULL);
 	}
@@ -81,24 +85,114 @@ struct kt_pool *kt_pools_named(const struct kt_pools *pools, const char *name)
 	return NULL;
 }
 
-static int load(const struct kt_pools *pools, struct entry *entry, struct kt_sources sources,
-		struct kt_notes *notes, struct kt_pool_change *ret_change, struct kt_error *error)
+/* What is to be done with a pool, by one function of the table below. */
+struct deed {
+	const struct kt_config *config;
+	struct entry *entry;
+	struct kt_sources sources; /* KT_CONFIGURED_SOURCES: what the configuration names */
+	struct kt_notes *notes;	   /* what the sources note; kept with the outcome */
+	uint64_t version;
+	unsigned int flags;
+	const char *failed; /* what it was not, in the log */
+};
+
+typedef int doing(const struct deed *deed, struct kt_pool_change *ret_change,
+		  struct kt_error *error);
+
+/* A pool's configured manifest speaks for its configured sources only. */
+static int read_manifest(const struct deed *deed, struct kt_manifest *ret_manifest,
+			 struct kt_error *error)
 {
-	const struct kt_config_texts *configured = &entry->config->sources;
-	struct kt_anchor_set *set = kt_anchor_set_new();
-	char names[KT_SOURCE_MAX + 1];
+	const struct kt_config_pool *config = deed->entry->config;
+
+	if (!config->manifest || (deed->flags & KT_FORCE))
+		return 0;
+	return kt_manifest_read(config->manifest, config->manifest_key, ret_manifest, error);
+}
+
+/* Sources and manifest; what fails here never came to the pool. */
+static int prepare(const struct deed *deed, struct kt_anchor_set *set,
+		   char names[static KT_SOURCE_MAX + 1], struct kt_manifest *ret_manifest,
+		   struct kt_error *error)
+{
+	const struct kt_config_pool *config = deed->entry->config;
+	struct kt_sources sources = deed->sources;
+	struct kt_error why = {0};
 	int err;
 
-	if (!set)
-		return kt_error_set(error, ENOMEM, entry->config->name, 0, "out of memory");
 	if (!sources.count)
-		sources =
-			(struct kt_sources){(const char *const *)configured->at, configured->count};
-	err = kt_gather(pools->config, entry->config, sources, set, names, notes, error);
+		sources = (struct kt_sources){(const char *const *)config->sources.at,
+					      config->sources.count};
+	if (set)
+		err = kt_gather(deed->config, config, sources, set, names, deed->notes, &why);
+	else
+		err = kt_error_set(&why, ENOMEM, config->name, 0, "out of memory");
 	if (!err)
-		err = kt_pool_commit(entry->pool, set, names, ret_change, error);
+		err = read_manifest(deed, ret_manifest, &why);
+	if (err)
+		kt_pool_refused(deed->entry->pool, names, &why);
+	if (err && error)
+		*error = why;
+	return err;
+}
+
+static int load(const struct deed *deed, struct kt_pool_change *ret_change, struct kt_error *error)
+{
+	struct kt_anchor_set *set = kt_anchor_set_new();
+	struct kt_manifest manifest = {0};
+	char names[KT_SOURCE_MAX + 1] = "";
+	int err = prepare(deed, set, names, &manifest, error);
+
+	if (!err)
+		err = kt_pool_load(deed->entry->pool, set, names, &manifest, deed->flags,
+				   ret_change, error);
 	kt_anchor_set_free(set);
 	return err;
+}
+
+static int stage(const struct deed *deed, struct kt_pool_change *ret_change, struct kt_error *error)
+{
+	struct kt_anchor_set *set = kt_anchor_set_new();
+	struct kt_manifest manifest = {0};
+	char names[KT_SOURCE_MAX + 1] = "";
+	int err = prepare(deed, set, names, &manifest, error);
+
+	if (!err)
+		err = kt_pool_stage(deed->entry->pool, set, names, &manifest, ret_change, error);
+	kt_anchor_set_free(set);
+	return err;
+}
+
+static int commit(const struct deed *deed, struct kt_pool_change *ret_change,
+		  struct kt_error *error)
+{
+	return kt_pool_commit_staged(deed->entry->pool, deed->flags, ret_change, error);
+}
+
+static int roll_back(const struct deed *deed, struct kt_pool_change *ret_change,
+		     struct kt_error *error)
+{
+	return kt_pool_roll_back(deed->entry->pool, deed->version, deed->flags, ret_change, error);
+}
+
+static int restore(const struct deed *deed, struct kt_pool_change *ret_change,
+		   struct kt_error *error)
+{
+	return kt_pool_restore(deed->entry->pool, ret_change, error);
+}
+
+static void say_not_kept(const struct entry *entry, const struct kt_pool_change *change)
+{
+	struct kt_error why;
+	char text[600];
+
+	kt_pool_state_error(entry->pool, &why);
+	if (!change->kept && why.err)
+		kt_log(LOG_ALERT,
+		       "pool %s: version %" PRIu64 " WILL NOT SURVIVE A RESTART: %s (mend that, "
+		       "then load it again)",
+		       entry->config->name, change->new_version,
+		       kt_error_format(&why, text, sizeof text));
 }
 
 static void say(const struct entry *entry, const struct kt_pool_change *change)
@@ -111,43 +205,54 @@ static void say(const struct entry *entry, const struct kt_pool_change *change)
 		       "pool %s: version %" PRIu64 " -> %" PRIu64 ", %zu anchors (+%zu -%zu)",
 		       entry->config->name, change->old_version, change->new_version,
 		       change->anchors, change->added, change->removed);
+	say_not_kept(entry, change);
 }
 
-static void say_failure(const struct entry *entry, const struct kt_error *why)
+static void say_staged(const struct entry *entry, const struct kt_pool_change *change)
+{
+	kt_log(LOG_NOTICE, "pool %s: staged, %zu anchors (+%zu -%zu)", entry->config->name,
+	       change->anchors, change->added, change->removed);
+}
+
+static void say_failure(const struct deed *deed, const struct kt_error *why)
 {
 	char text[600];
-	const struct kt_snapshot *snapshot = kt_pool_read_begin(entry->pool);
+	const struct kt_snapshot *snapshot = kt_pool_read_begin(deed->entry->pool);
 	struct kt_snapshot_info about = {0};
 
 	if (snapshot)
 		kt_snapshot_describe(snapshot, &about);
-	kt_pool_read_end(entry->pool);
+	kt_pool_read_end(deed->entry->pool);
 	kt_error_format(why, text, sizeof text);
 	if (about.version)
-		kt_log(LOG_ERR, "pool %s: not loaded, version %" PRIu64 " stays: %s",
-		       entry->config->name, about.version, text);
+		kt_log(LOG_ERR, "pool %s: not %s, version %" PRIu64 " stays: %s",
+		       deed->entry->config->name, deed->failed, about.version, text);
 	else
-		kt_log(LOG_ERR, "pool %s: not loaded: %s", entry->config->name, text);
+		kt_log(LOG_ERR, "pool %s: not %s: %s", deed->entry->config->name, deed->failed,
+		       text);
 }
 
-int kt_pools_load(struct kt_pools *pools, size_t index, struct kt_sources sources,
-		  struct kt_pool_change *ret_change, struct kt_error *error)
+/* One at a time; said in the log; a failure is remembered until something succeeds. */
+static int carry_out(const struct deed *deed, doing *fn, struct kt_pool_change *ret_change,
+		     struct kt_error *error)
 {
-	struct entry *entry = &pools->entries[index];
-	struct kt_notes notes = {.count = 0};
+	struct entry *entry = deed->entry;
 	struct kt_pool_change change;
 	struct kt_error why = {0};
 	int err;
 
 	pthread_mutex_lock(&entry->load_lock);
-	err = load(pools, entry, sources, &notes, &change, &why);
+	err = fn(deed, &change, &why);
 	if (err)
-		say_failure(entry, &why);
+		say_failure(deed, &why);
+	else if (fn == stage)
+		say_staged(entry, &change);
 	else
 		say(entry, &change);
 	pthread_mutex_lock(&entry->lock);
 	entry->last_error = why;
-	entry->notes = notes;
+	if (deed->notes)
+		entry->notes = *deed->notes;
 	pthread_mutex_unlock(&entry->lock);
 	pthread_mutex_unlock(&entry->load_lock);
 	if (!err)
@@ -155,6 +260,85 @@ int kt_pools_load(struct kt_pools *pools, size_t index, struct kt_sources source
 	else if (error)
 		*error = why;
 	return err;
+}
+
+int kt_pools_load(struct kt_pools *pools, size_t index, struct kt_sources sources,
+		  unsigned int flags, struct kt_pool_change *ret_change, struct kt_error *error)
+{
+	struct kt_notes notes = {.count = 0};
+	const struct deed deed = {.config = pools->config,
+				  .entry = &pools->entries[index],
+				  .sources = sources,
+				  .notes = &notes,
+				  .flags = flags,
+				  .failed = "loaded"};
+
+	return carry_out(&deed, load, ret_change, error);
+}
+
+int kt_pools_stage(struct kt_pools *pools, size_t index, struct kt_sources sources,
+		   struct kt_pool_change *ret_change, struct kt_error *error)
+{
+	struct kt_notes notes = {.count = 0};
+	const struct deed deed = {.config = pools->config,
+				  .entry = &pools->entries[index],
+				  .sources = sources,
+				  .notes = &notes,
+				  .failed = "staged"};
+
+	return carry_out(&deed, stage, ret_change, error);
+}
+
+int kt_pools_commit(struct kt_pools *pools, size_t index, unsigned int flags,
+		    struct kt_pool_change *ret_change, struct kt_error *error)
+{
+	const struct deed deed = {
+		.entry = &pools->entries[index], .flags = flags, .failed = "committed"};
+
+	return carry_out(&deed, commit, ret_change, error);
+}
+
+int kt_pools_roll_back(struct kt_pools *pools, size_t index, uint64_t version, unsigned int flags,
+		       struct kt_pool_change *ret_change, struct kt_error *error)
+{
+	const struct deed deed = {.entry = &pools->entries[index],
+				  .version = version,
+				  .flags = flags,
+				  .failed = "rolled back"};
+
+	return carry_out(&deed, roll_back, ret_change, error);
+}
+
+/* What was refused before it stays in last_error: it is why the pool is what it is. */
+int kt_pools_restore(struct kt_pools *pools, size_t index)
+{
+	struct entry *entry = &pools->entries[index];
+	const struct deed deed = {.entry = entry, .failed = "restored"};
+	struct kt_pool_change change;
+	struct kt_error before = entry->last_error;
+	int err = carry_out(&deed, restore, &change, NULL);
+
+	if (err)
+		return err;
+	kt_log(LOG_ALERT,
+	       "pool %s: its source is BROKEN: started from the last good snapshot, version "
+	       "%" PRIu64 " (mend the source, then load it)",
+	       entry->config->name, change.new_version);
+	pthread_mutex_lock(&entry->lock);
+	entry->last_error = before;
+	pthread_mutex_unlock(&entry->lock);
+	return 0;
+}
+
+int kt_pools_use_state(struct kt_pools *pools, const char *dir, struct kt_error *error)
+{
+	for (size_t i = 0; i < pools->count; i++) {
+		int err = kt_pool_use_state(pools->entries[i].pool, dir, error);
+
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 void kt_pools_last_error(struct kt_pools *pools, size_t index, struct kt_error *ret_error)

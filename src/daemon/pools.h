@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-#include <ktrust/pool.h>
+#include <ktrust/life.h>
 
 #include "config.h"
 #include "gather.h"
@@ -29,17 +29,39 @@ struct kt_pool *kt_pools_at(const struct kt_pools *pools, size_t index);
 struct kt_pool *kt_pools_named(const struct kt_pools *pools, const char *name); /* NULL: none */
 
 /*
- * Load one pool: from `sources` when there are any (for this once; the next reload goes back to the
- * configuration), else from its configured ones. Says what happened in the log. On failure the
- * snapshot that was published stays, and the error is kept for kt_pools_last_error.
+ * Load one pool (flags: KT_FORCE): from `sources` when there are any (for this once; the next
+ * reload goes back to the configuration), else from its configured sources. Says what happened in
+ * the log. On failure the snapshot that was published stays, and the error is kept for
+ * kt_pools_last_error.
  */
+#define KT_CONFIGURED_SOURCES ((struct kt_sources){NULL, 0})
 KT_WARN_UNUSED int kt_pools_load(struct kt_pools *pools, size_t index, struct kt_sources sources,
-				 struct kt_pool_change *ret_change, struct kt_error *error);
+				 unsigned int flags, struct kt_pool_change *ret_change,
+				 struct kt_error *error);
 
-/* Why the last load of this pool failed; ret_error->err is 0 when it did not. */
+/* The same, as far as a candidate. */
+KT_WARN_UNUSED int kt_pools_stage(struct kt_pools *pools, size_t index, struct kt_sources sources,
+				  struct kt_pool_change *ret_change, struct kt_error *error);
+
+/* kt_pool_commit_staged and kt_pool_roll_back, said in the log and remembered likewise. */
+KT_WARN_UNUSED int kt_pools_commit(struct kt_pools *pools, size_t index, unsigned int flags,
+				   struct kt_pool_change *ret_change, struct kt_error *error);
+KT_WARN_UNUSED int kt_pools_roll_back(struct kt_pools *pools, size_t index, uint64_t version,
+				      unsigned int flags, struct kt_pool_change *ret_change,
+				      struct kt_error *error);
+
+/* Take up the state directory for all. Before the first load. */
+KT_WARN_UNUSED int kt_pools_use_state(struct kt_pools *pools, const char *dir,
+				      struct kt_error *error);
+
+/* Publish the last good snapshot of the state directory, since a load failed. Said loudly. */
+KT_WARN_UNUSED int kt_pools_restore(struct kt_pools *pools, size_t index);
+
+/* Why the last load, stage, commit or roll-back of this pool failed; ret_error->err is 0 when it
+ * did not. */
 void kt_pools_last_error(struct kt_pools *pools, size_t index, struct kt_error *ret_error);
 
-/* What its sources noted at the last load. */
+/* What its sources noted at the last load or stage. */
 void kt_pools_notes(struct kt_pools *pools, size_t index, struct kt_notes *ret_notes);
 
 #endif

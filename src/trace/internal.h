@@ -13,7 +13,7 @@
 /* After trace.h: it speaks of bpf/event.h's types. */
 #include "bpf/ktrust.skel.h"
 
-#define KT_TRACE_PROBES	 4
+#define KT_TRACE_PROBES	 5
 #define KT_TRACE_MISSING 8
 
 struct kt_trace {

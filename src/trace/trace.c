@@ -122,6 +122,7 @@ static int attach_probes(struct kt_trace *trace, const struct kt_trace_options *
 		{"conn_end", trace->bpf->progs.on_conn_end},
 		{"publish", trace->bpf->progs.on_publish},
 		{"reclaim", trace->bpf->progs.on_reclaim},
+		{"refuse", trace->bpf->progs.on_refuse},
 	};
 	unsigned int absent = 0;
 
@@ -282,6 +283,10 @@ static int on_record(void *arg, void *data, size_t size)
 		break;
 	case KT_EVENT_PUBLISH:
 		event.publish = &((const struct kt_event_publish *)data)->probe;
+		show(trace, &event);
+		break;
+	case KT_EVENT_REFUSE:
+		event.refuse = &((const struct kt_event_refuse *)data)->probe;
 		show(trace, &event);
 		break;
 	case KT_EVENT_RECLAIM:

@@ -68,6 +68,7 @@ struct kt_trace_event {
 		const struct kt_probe_conn_end *conn_end;
 		const struct kt_probe_publish *publish;
 		const struct kt_probe_reclaim *reclaim;
+		const struct kt_probe_refuse *refuse;
 		const struct kt_event_conn *socket_end;
 	};
 	/* Handshakes only. */
