@@ -24,12 +24,15 @@
 
 #include <ktrust/error.h>
 
+struct kt_roots;
+
 struct kt_bench_options {
-	unsigned int runs;  /* of each side of each case; medians are of these */
-	double seconds;	    /* at least so long a measurement repeats what is short */
-	const char *only;   /* glob of case names; NULL: all */
-	const char *roots;  /* PEM file of Mozilla's roots; NULL: where the system has them */
-	bool show_progress; /* on stderr */
+	unsigned int runs;		 /* of each side of each case; medians are of these */
+	double seconds;			 /* at least so long a measurement repeats what is short */
+	const char *only;		 /* glob of case names; NULL: all */
+	const char *roots;		 /* PEM file of Mozilla's roots; NULL: the embedded ones */
+	const struct kt_roots *embedded; /* NULL: the program carries none; then the system's */
+	bool show_progress;		 /* on stderr */
 };
 
 /* One measurement, in the unit of its case. */

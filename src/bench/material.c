@@ -8,6 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <ktrust/roots.h>
+#include <openssl/pem.h>
+
 #define SYSTEM_ROOTS "/etc/ssl/certs/ca-certificates.crt"
 
 static int refuse(int err, const char *what, struct kt_error *error)
@@ -73,11 +76,6 @@ int kt_bench_material_make(size_t size, const struct kt_bench_options *options, 
 	return 0;
 }
 
-static const char *mozilla_roots(const struct kt_bench_options *options)
-{
-	return options->roots ? options->roots : SYSTEM_ROOTS;
-}
-
 /* As a memfd too, so that a disk cannot come into it. */
 static int copy_file(struct kt_bench_material *material, const char *path, struct kt_error *error)
 {
@@ -98,6 +96,28 @@ static int copy_file(struct kt_bench_material *material, const char *path, struc
 	return write_file(material, error);
 }
 
+/* The same from roots that the program carries. */
+static int write_pem(struct kt_bench_material *material, const struct kt_roots *roots,
+		     struct kt_error *error)
+{
+	BIO *out = BIO_new(BIO_s_mem());
+	bool done = out != NULL;
+	char *text = NULL;
+	long len = 0;
+
+	for (size_t i = 0; done && i < roots->count; i++)
+		done = PEM_write_bio(out, PEM_STRING_X509, "", roots->roots[i].der,
+				     (long)roots->roots[i].der_len) > 0;
+	if (done)
+		len = BIO_get_mem_data(out, &text);
+	text = done ? strndup(text, (size_t)len) : NULL;
+	BIO_free(out);
+	if (!text)
+		return refuse(ENOMEM, "roots", error);
+	material->roots = (struct kt_bench_roots){.pem = text, .pem_len = (size_t)len, .count = 1};
+	return write_file(material, error);
+}
+
 int kt_bench_material_mozilla(size_t size, const struct kt_bench_options *options, void **ret_state,
 			      struct kt_error *error)
 {
@@ -107,7 +127,10 @@ int kt_bench_material_mozilla(size_t size, const struct kt_bench_options *option
 	(void)size;
 	if (!material)
 		return refuse(ENOMEM, "roots", error);
-	ret = copy_file(material, mozilla_roots(options), error);
+	if (options->roots || !options->embedded)
+		ret = copy_file(material, options->roots ? options->roots : SYSTEM_ROOTS, error);
+	else
+		ret = write_pem(material, options->embedded, error);
 	if (ret) {
 		kt_bench_material_free(material);
 		return ret;

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <ktrust/roots.h>
+
 #include "../bench/bench.h"
 
 enum { OPT_PLOT = 256, OPT_RUNS, OPT_SECONDS, OPT_ONLY, OPT_ROOTS };
@@ -29,7 +31,8 @@ static const struct argp_option options[] = {
 	{"json", 'j', NULL, 0, "Print JSON", 0},
 	{"only", OPT_ONLY, "GLOB", 0, "Only cases whose names match", 0},
 	{"plot", OPT_PLOT, "FILE", 0, "Draw the figures too, as SVG", 0},
-	{"roots", OPT_ROOTS, "FILE", 0, "PEM file to take Mozilla's roots from", 0},
+	{"roots", OPT_ROOTS, "FILE", 0, "PEM file of Mozilla's roots, instead of the embedded ones",
+	 0},
 	{"runs", OPT_RUNS, "N", 0, "Measure each side of each case so often (default 5)", 0},
 	{"seconds", OPT_SECONDS, "S", 0,
 	 "Repeat what is short for so long in each run (default 0.3)", 0},
@@ -146,6 +149,9 @@ int kt_cli_bench(int argc, char **argv)
 	FILE *picture = NULL;
 	int status;
 
+#if KT_EMBEDDED_ROOTS
+	request.options.embedded = &kt_embedded_roots;
+#endif
 	if (argp_parse(&argp, argc, argv, 0, NULL, &request))
 		return KT_EXIT_TROUBLE;
 	/* Opened first: minutes of measuring are not to end in a file that cannot be written. */

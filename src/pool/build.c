@@ -60,11 +60,55 @@ static struct sort_key digest_key(const uint8_t *digest, uint32_t number)
 	return bytes_key((struct kt_der_view){digest, KT_DIGEST_LEN}, number);
 }
 
-static void write_order(struct sort_key *keys, uint32_t count, uint32_t *order)
+#define DIGITS 256
+
+/* One pass of a radix sort, stable: by the byte of prefix that shift brings down. */
+static void pass(const struct sort_key *from, struct sort_key *to, uint32_t count,
+		 unsigned int shift)
 {
-	qsort(keys, count, sizeof *keys, compare_keys);
+	uint32_t at[DIGITS] = {0}, sum = 0;
+
 	for (uint32_t i = 0; i < count; i++)
-		order[i] = keys[i].number;
+		at[from[i].prefix >> shift & (DIGITS - 1)]++;
+	for (size_t digit = 0; digit < DIGITS; digit++) {
+		uint32_t here = at[digit];
+
+		at[digit] = sum;
+		sum += here;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		to[at[from[i].prefix >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+/*
+ * By prefix in linear time; what is alike there, which only chance or ill will brings about, by
+ * comparison. scratch has room for as many.
+ */
+static void sort(struct sort_key *keys, struct sort_key *scratch, uint32_t count)
+{
+	for (unsigned int shift = 0; shift < 64; shift += 16) {
+		pass(keys, scratch, count, shift);
+		pass(scratch, keys, count, shift + 8);
+	}
+	for (uint32_t i = 0, end; i < count; i = end) {
+		for (end = i + 1; end < count && keys[end].prefix == keys[i].prefix;)
+			end++;
+		if (end - i > 1)
+			qsort(keys + i, end - i, sizeof *keys, compare_keys);
+	}
+}
+
+/* Keys of everything that is sorted, one order after another. */
+struct sorter {
+	struct sort_key *keys;
+	struct sort_key *scratch; /* behind the keys */
+};
+
+static void write_order(const struct sorter *sorter, uint32_t count, uint32_t *order)
+{
+	sort(sorter->keys, sorter->scratch, count);
+	for (uint32_t i = 0; i < count; i++)
+		order[i] = sorter->keys[i].number;
 }
 
 /* ---- The image ----------------------------------------------------------------------------- */
@@ -84,16 +128,17 @@ static uint64_t write_bytes(struct pen *pen, const void *bytes, size_t len)
 	return at;
 }
 
-static void write_entries(const struct kt_anchor_set *set, struct sort_key *keys, struct pen *names,
-			  struct pen *der)
+static void write_entries(const struct kt_anchor_set *set, const struct sorter *sorter,
+			  struct pen *names, struct pen *der)
 {
+	struct sort_key *keys = sorter->keys;
 	struct kt_snapshot *image = der->image;
 	struct kt_image_entry *entries =
 		(struct kt_image_entry *)((uint8_t *)image + image->entries_offset);
 
 	for (uint32_t i = 0; i < image->anchors; i++)
 		keys[i] = digest_key(kt_set_entry(set, i)->fingerprint, i);
-	qsort(keys, image->anchors, sizeof *keys, compare_keys);
+	sort(keys, sorter->scratch, image->anchors);
 	for (uint32_t i = 0; i < image->anchors; i++) {
 		const struct kt_image_entry *from = kt_set_entry(set, keys[i].number);
 
@@ -107,14 +152,16 @@ static void write_entries(const struct kt_anchor_set *set, struct sort_key *keys
 	}
 }
 
-static void write_crls(const struct kt_anchor_set *set, struct sort_key *keys, struct pen *der)
+static void write_crls(const struct kt_anchor_set *set, const struct sorter *sorter,
+		       struct pen *der)
 {
+	struct sort_key *keys = sorter->keys;
 	struct kt_snapshot *image = der->image;
 	struct kt_image_crl *crls = (struct kt_image_crl *)((uint8_t *)image + image->crls_offset);
 
 	for (uint32_t i = 0; i < image->crls; i++)
 		keys[i] = digest_key(kt_set_crl(set, i)->fingerprint, i);
-	qsort(keys, image->crls, sizeof *keys, compare_keys);
+	sort(keys, sorter->scratch, image->crls);
 	for (uint32_t i = 0; i < image->crls; i++) {
 		crls[i] = *kt_set_crl(set, keys[i].number);
 		crls[i].der_offset = write_bytes(
@@ -127,19 +174,20 @@ static uint32_t *order_at(struct kt_snapshot *image, uint64_t offset)
 	return (uint32_t *)((uint8_t *)image + offset);
 }
 
-static void write_indexes(struct kt_snapshot *image, struct sort_key *keys)
+static void write_indexes(struct kt_snapshot *image, const struct sorter *sorter)
 {
+	struct sort_key *keys = sorter->keys;
 	const struct kt_image_entry *entries = kt_image_entries(image);
 
 	for (uint32_t i = 0; i < image->anchors; i++)
 		keys[i] = (struct sort_key){entries[i].name_hash, {entries[i].fingerprint, 0}, i};
-	write_order(keys, image->anchors, order_at(image, image->by_name_offset));
+	write_order(sorter, image->anchors, order_at(image, image->by_name_offset));
 	for (uint32_t i = 0; i < image->anchors; i++)
 		keys[i] = digest_key(entries[i].identity, i);
-	write_order(keys, image->anchors, order_at(image, image->by_identity_offset));
+	write_order(sorter, image->anchors, order_at(image, image->by_identity_offset));
 	for (uint32_t i = 0; i < image->anchors; i++)
 		keys[i] = bytes_key(kt_image_key_id(image, &entries[i]), i);
-	write_order(keys, image->anchors, order_at(image, image->by_key_id_offset));
+	write_order(sorter, image->anchors, order_at(image, image->by_key_id_offset));
 }
 
 static int write_digests(struct kt_snapshot *image)
@@ -160,15 +208,16 @@ static int write_image(const struct kt_anchor_set *set, const struct kt_snapshot
 		       struct kt_snapshot *image)
 {
 	size_t most = header->anchors > header->crls ? header->anchors : header->crls;
-	struct sort_key *keys = malloc(most * sizeof *keys);
+	struct sort_key *keys = malloc(2 * most * sizeof *keys);
+	const struct sorter sorter = {keys, keys + most};
 	struct pen names = {image, header->names_offset}, der = {image, header->der_offset};
 
 	if (!keys)
 		return -ENOMEM;
 	*image = *header;
-	write_entries(set, keys, &names, &der);
-	write_crls(set, keys, &der);
-	write_indexes(image, keys);
+	write_entries(set, &sorter, &names, &der);
+	write_crls(set, &sorter, &der);
+	write_indexes(image, &sorter);
 	free(keys);
 	return write_digests(image);
 }
