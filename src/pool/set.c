@@ -16,17 +16,10 @@
 
 #include "constraints.h"
 #include "digest.h"
+#include "run.h"
 #include "scan.h"
 
-#define TABLE_LEN_MIN	64
-#define ENTRIES_LEN_MIN 32
-
-/* Items of one size in one growing place. */
-struct run {
-	void *items;
-	size_t count;
-	size_t room; /* items there is room for */
-};
+#define TABLE_LEN_MIN 64
 
 struct merge {
 	uint32_t number; /* of the entry */
@@ -34,47 +27,17 @@ struct merge {
 };
 
 struct kt_anchor_set {
-	struct run entries; /* struct kt_image_entry */
-	struct run der;	    /* bytes */
-	struct run names;   /* bytes */
-	struct run crls;    /* struct kt_image_crl */
-	struct run crl_der; /* bytes */
-	struct run merges;  /* struct merge */
-	uint32_t *table;    /* number of the entry plus one; 0: empty */
-	size_t table_len;   /* a power of two */
+	struct kt_run entries; /* struct kt_image_entry */
+	struct kt_run der;     /* bytes */
+	struct kt_run names;   /* bytes */
+	struct kt_run crls;    /* struct kt_image_crl */
+	struct kt_run crl_der; /* bytes */
+	struct kt_run merges;  /* struct merge */
+	uint32_t *table;       /* number of the entry plus one; 0: empty */
+	size_t table_len;      /* a power of two */
 	enum kt_crl_policy crl_policy;
 	struct kt_digest digest;
 };
-
-/* ---- Runs ---------------------------------------------------------------------------------- */
-
-/* Room for `more` items, so that pushing them cannot fail. */
-static int reserve(struct run *run, size_t size, size_t more)
-{
-	size_t room = run->room ? run->room : ENTRIES_LEN_MIN;
-	void *items;
-
-	if (run->room - run->count >= more)
-		return 0;
-	while (room - run->count < more)
-		room *= 2;
-	items = reallocarray(run->items, room, size);
-	if (!items)
-		return -ENOMEM;
-	run->items = items;
-	run->room = room;
-	return 0;
-}
-
-/* Into room that was reserved; returns where the first of them is. */
-static size_t push(struct run *run, size_t size, const void *items, size_t count)
-{
-	size_t at = run->count;
-
-	memcpy((uint8_t *)run->items + at * size, items, count * size);
-	run->count += count;
-	return at;
-}
 
 static struct kt_image_entry *entry_at(const struct kt_anchor_set *set, size_t index)
 {
@@ -102,12 +65,12 @@ void kt_anchor_set_free(struct kt_anchor_set *set)
 		return;
 	kt_digest_fini(&set->digest);
 	free(set->table);
-	free(set->merges.items);
-	free(set->crl_der.items);
-	free(set->crls.items);
-	free(set->names.items);
-	free(set->der.items);
-	free(set->entries.items);
+	kt_run_fini(&set->merges);
+	kt_run_fini(&set->crl_der);
+	kt_run_fini(&set->crls);
+	kt_run_fini(&set->names);
+	kt_run_fini(&set->der);
+	kt_run_fini(&set->entries);
 	free(set);
 }
 
@@ -160,7 +123,7 @@ const char *kt_set_names(const struct kt_anchor_set *set, const struct kt_image_
 /* ---- The table ----------------------------------------------------------------------------- */
 
 /* The place of this fingerprint, or the empty one it would take. */
-static size_t find_place(const uint32_t *table, size_t table_len, const struct run *entries,
+static size_t find_place(const uint32_t *table, size_t table_len, const struct kt_run *entries,
 			 const uint8_t *fingerprint)
 {
 	const struct kt_image_entry *all = entries->items;
@@ -193,14 +156,14 @@ static int grow_table(struct kt_anchor_set *set)
 /* Room for one more certificate, so that entering it cannot fail. */
 static int make_room(struct kt_anchor_set *set, const struct kt_image_entry *entry)
 {
-	int ret = reserve(&set->entries, sizeof(struct kt_image_entry), 1);
+	int ret = kt_run_reserve(&set->entries, sizeof(struct kt_image_entry), 1);
 
 	if (ret == 0 && (set->entries.count + 1) * 2 > set->table_len)
 		ret = grow_table(set);
 	if (ret == 0)
-		ret = reserve(&set->der, 1, entry->der_len);
+		ret = kt_run_reserve(&set->der, 1, entry->der_len);
 	if (ret == 0)
-		ret = reserve(&set->names, 1, entry->names_len + 1);
+		ret = kt_run_reserve(&set->names, 1, entry->names_len + 1);
 	return ret;
 }
 
@@ -218,7 +181,7 @@ static int digest_identity(struct kt_anchor_set *set, const uint8_t *der, const 
 static void place_names(struct kt_anchor_set *set, const char *names, struct kt_image_entry *entry)
 {
 	if (entry->names_len)
-		entry->names_offset = push(&set->names, 1, names, entry->names_len + 1);
+		entry->names_offset = kt_run_push(&set->names, 1, names, entry->names_len + 1);
 }
 
 /* A certificate that is new here; room was made. */
@@ -233,8 +196,8 @@ static int enter(struct kt_anchor_set *set, const uint8_t *der, const char *name
 	if (ret)
 		return ret;
 	place_names(set, names, entry);
-	entry->der_offset = push(&set->der, 1, der, entry->der_len);
-	push(&set->entries, sizeof *entry, entry, 1);
+	entry->der_offset = kt_run_push(&set->der, 1, der, entry->der_len);
+	kt_run_push(&set->entries, sizeof *entry, entry, 1);
 	set->table[place] = (uint32_t)set->entries.count;
 	return 0;
 }
@@ -257,16 +220,16 @@ static int merge(struct kt_anchor_set *set, const char *names, const struct kt_i
 	if (merged.purposes == entry->purposes && merged.distrust_after == entry->distrust_after &&
 	    strcmp(both, kt_set_names(set, entry)) == 0)
 		return 0;
-	ret = reserve(&set->merges, sizeof was, 1);
+	ret = kt_run_reserve(&set->merges, sizeof was, 1);
 	if (ret == 0)
-		ret = reserve(&set->names, 1, sizeof both);
+		ret = kt_run_reserve(&set->names, 1, sizeof both);
 	if (ret == 0)
 		ret = digest_identity(set, (uint8_t *)set->der.items + entry->der_offset, both,
 				      &merged);
 	if (ret)
 		return ret;
 	place_names(set, both, &merged);
-	push(&set->merges, sizeof was, &was, 1);
+	kt_run_push(&set->merges, sizeof was, &was, 1);
 	*entry = merged;
 	return 0;
 }
@@ -357,13 +320,13 @@ static int add_crl(struct kt_anchor_set *set, const uint8_t *der, struct kt_imag
 		return ret;
 	if (set->crls.count == KT_CRLS_MAX)
 		return -E2BIG;
-	ret = reserve(&set->crls, sizeof *crl, 1);
+	ret = kt_run_reserve(&set->crls, sizeof *crl, 1);
 	if (ret == 0)
-		ret = reserve(&set->crl_der, 1, crl->der_len);
+		ret = kt_run_reserve(&set->crl_der, 1, crl->der_len);
 	if (ret)
 		return ret;
-	crl->der_offset = push(&set->crl_der, 1, der, crl->der_len);
-	push(&set->crls, sizeof *crl, crl, 1);
+	crl->der_offset = kt_run_push(&set->crl_der, 1, der, crl->der_len);
+	kt_run_push(&set->crls, sizeof *crl, crl, 1);
 	return 0;
 }
 
