@@ -51,7 +51,7 @@ SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/constra
 	src/pool/content.c src/pool/der.c src/pool/describe.c src/pool/digest.c src/pool/gather.c \
 	src/pool/image.c src/pool/memory.c src/pool/name.c src/pool/nss.c src/pool/nss_date.c \
 	src/pool/nss_label.c src/pool/nss_names.c src/pool/nss_object.c src/pool/nss_text.c \
-	src/pool/pem.c src/pool/pool.c src/pool/run.c src/pool/scan.c src/pool/scan_crl.c src/pool/set.c \
+	src/pool/pem.c src/pool/pool.c src/pool/roots_age.c src/pool/run.c src/pool/scan.c src/pool/scan_crl.c src/pool/set.c \
 	src/pool/slot.c src/pool/snapshot.c src/pool/source.c src/pool/source_certdata.c \
 	src/pool/source_crl.c src/pool/source_dir.c src/pool/source_embedded.c \
 	src/pool/source_file.c src/pool/source_system.c src/pool/transfer.c

@@ -15,6 +15,11 @@
 #include <stdint.h>
 
 #include <ktrust/anchor.h>
+#include <ktrust/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct kt_root {
 	const uint8_t *der;
@@ -37,4 +42,18 @@ struct kt_roots {
 /* Only where a program links libktrust_roots. */
 extern const struct kt_roots kt_embedded_roots __attribute__((visibility("default")));
 
+/*
+ * Roots age: which of these does the system's own set (the source "system", without embedded roots)
+ * not have? It has dropped them since, or never had them. fn (may be NULL) is called for each, in
+ * order. Returns how many, or what reading the system's set gives: -ENOENT there is none; -ENOMEM.
+ * system_root as in struct kt_source_options. Blocks on file IO.
+ */
+KT_WARN_UNUSED __attribute__((visibility("default"))) int
+kt_roots_not_in_system(const struct kt_roots *roots, const char *system_root,
+		       void (*fn)(const struct kt_root *root, void *arg), void *arg,
+		       struct kt_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include <ktrust/roots.h>
+#include <openssl/evp.h>
 
 #define LIMIT_DATE 1776280000
 
@@ -382,6 +383,32 @@ TEST_F(system, without_a_prefix_variables_are_paths_as_they_are)
 	setenv("SSL_CERT_FILE", "/nonexistent/ktrust", 1);
 	setenv("SSL_CERT_DIR", files_path(&self->f, "mine"), 1);
 	expect_only(self, self->f.b);
+}
+
+/* ---- Embedded roots beside the system's -------------------------------------------------------
+ */
+
+static void name(const struct kt_root *root, void *arg)
+{
+	*(const struct kt_root **)arg = root;
+}
+
+TEST_F(system, embedded_roots_that_the_system_lacks_are_told)
+{
+	const struct kt_root *missing = NULL;
+	struct kt_error error = {0};
+	unsigned int len = sizeof self->root.fingerprint;
+
+	ASSERT_EQ(1, EVP_Digest(self->c->der, self->c->der_len, self->root.fingerprint, &len,
+				EVP_sha256(), NULL));
+	EXPECT_EQ(-ENOENT,
+		  kt_roots_not_in_system(&self->roots, self->f.dir, name, &missing, &error));
+	EXPECT_NULL(missing);
+	files_text(&self->f, BUNDLE, self->f.a->pem);
+	EXPECT_EQ(1, kt_roots_not_in_system(&self->roots, self->f.dir, name, &missing, &error));
+	EXPECT_EQ(&self->root, missing);
+	files_text(&self->f, BUNDLE, self->c->pem);
+	EXPECT_EQ(0, kt_roots_not_in_system(&self->roots, self->f.dir, NULL, NULL, &error));
 }
 
 TEST_HARNESS_MAIN

@@ -13,9 +13,11 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <ktrust/ktls.h>
+#include <ktrust/roots.h>
 
 #include "../control/control.h"
 
@@ -247,6 +249,49 @@ static void check_daemon(struct finding *finding, const char *path)
 	kt_control_free(control);
 }
 
+/* ---- Embedded roots -------------------------------------------------------------------------- */
+
+#if KT_EMBEDDED_ROOTS
+#define ROOTS_OLD_DAYS 180 /* Mozilla changes its list several times a year */
+
+static void append_label(const struct kt_root *root, void *arg)
+{
+	struct finding *finding = arg;
+	size_t used = strlen(finding->what);
+	const char *separator = finding->what[used - 1] == ':' ? " " : ", ";
+
+	/* Whole names, as far as there is room; `ktrust roots` lists all. */
+	if (used + strlen(separator) + strlen(root->label) < sizeof finding->what)
+		strcat(strcat(finding->what, separator), root->label);
+}
+
+static void check_roots(struct finding *finding)
+{
+	long long days = ((long long)time(NULL) - kt_embedded_roots.date) / 86400;
+	int missing = kt_roots_not_in_system(&kt_embedded_roots, NULL, NULL, NULL, NULL);
+
+	say(finding, days > ROOTS_OLD_DAYS || missing > 0 ? NOTE : FINE,
+	    "embedded roots: version %s, %lld days old", kt_embedded_roots.version, days);
+	if (missing > 0) {
+		size_t used = strlen(finding->what);
+
+		snprintf(finding->what + used, sizeof finding->what - used,
+			 "; %d of %zu are not among the system's:", missing,
+			 kt_embedded_roots.count);
+		if (kt_roots_not_in_system(&kt_embedded_roots, NULL, append_label, finding, NULL) <
+		    0)
+			return;
+	}
+	if (days > ROOTS_OLD_DAYS)
+		mend(finding, "build ktrust anew with newer roots: tools/update-roots --check");
+}
+#else
+static void check_roots(struct finding *finding)
+{
+	say(finding, NOTE, "this program carries no embedded roots");
+}
+#endif
+
 static const struct {
 	const char *name;
 	void (*check)(struct finding *finding); /* or the other */
@@ -261,6 +306,7 @@ static const struct {
 	{"btf", .check = check_btf},
 	{"uprobes", .check = check_uprobes},
 	{"kprobes", .check = check_kprobes},
+	{"roots", .check = check_roots},
 };
 
 static const char *const states[] = {"fine", "note", "missing"};

@@ -32,6 +32,18 @@ int kt_cli_pool_list(const struct kt_cli_pool_args *args)
 	return kt_print_end();
 }
 
+static void print_roots(json_t *roots)
+{
+	if (!json_is_object(roots))
+		return;
+	printf("embedded  Mozilla's roots %s, %lld days old", kt_text(roots, "version"),
+	       kt_number(roots, "age_days"));
+	if (kt_number(roots, "not_in_system"))
+		printf(", %lld of them not among the system's (ktrust doctor names them)",
+		       kt_number(roots, "not_in_system"));
+	putchar('\n');
+}
+
 static void print_pool(json_t *pool, json_t *anchors)
 {
 	json_t *anchor, *note;
@@ -51,6 +63,7 @@ static void print_pool(json_t *pool, json_t *anchors)
 		printf("NOT KEPT  it will not survive a restart: %s\n", kt_text(pool, "not_kept"));
 	if (kt_number(pool, "epoch"))
 		printf("epoch     %lld\n", kt_number(pool, "epoch"));
+	print_roots(json_object_get(pool, "embedded_roots"));
 	if (json_is_true(json_object_get(pool, "staged")))
 		printf("staged    a candidate waits (ktrust pool diff)\n");
 	printf("\n%-16s  %-10s  %s\n", "FINGERPRINT", "EXPIRES", "SUBJECT");

@@ -2,6 +2,11 @@
 /* Looking at pools: pool.list, pool.show. */
 #include "ops.h"
 
+#include <string.h>
+#include <time.h>
+
+#include <ktrust/roots.h>
+
 static json_t *error_info(struct kt_pools *pools, size_t index)
 {
 	struct kt_error why;
@@ -81,6 +86,28 @@ static json_t *state_info(const struct kt_pool *pool)
 	return why.err ? kt_json_text(kt_error_format(&why, text, sizeof text)) : json_null();
 }
 
+/* Of a pool that the program's own roots are in, or may step into: how old these are. */
+static json_t *roots_info(const char *source)
+{
+#if KT_EMBEDDED_ROOTS
+	int missing;
+
+	/* NULL: nothing was published. */
+	if (!source)
+		return json_null();
+	if (!strstr(source, "embedded") && !strstr(source, "system"))
+		return json_null();
+	missing = kt_roots_not_in_system(&kt_embedded_roots, NULL, NULL, NULL, NULL);
+	return json_pack("{s:s, s:o, s:I, s:o}", "version", kt_embedded_roots.version, "date",
+			 kt_json_date(kt_embedded_roots.date), "age_days",
+			 (json_int_t)((time(NULL) - kt_embedded_roots.date) / 86400),
+			 "not_in_system", missing < 0 ? json_null() : json_integer(missing));
+#else
+	(void)source;
+	return json_null();
+#endif
+}
+
 static json_t *life_info(const struct kt_config *config, const struct kt_pool *pool)
 {
 	bool staged;
@@ -116,6 +143,10 @@ static json_t *pool_info(struct kt_daemon *daemon, size_t index, json_t **ret_an
 	err |= json_object_set_new(made, "refused", json_integer((json_int_t)stats.refused));
 	err |= json_object_set_new(made, "last_error", error_info(daemon->pools, index));
 	err |= json_object_set_new(made, "notes", notes_info(daemon->pools, index));
+	if (ret_anchors)
+		err |= json_object_set_new(
+			made, "embedded_roots",
+			roots_info(json_string_value(json_object_get(made, "source"))));
 	err |= json_object_update_new(made, life_info(daemon->config, pool));
 	if (err) {
 		json_decref(anchors);
