@@ -60,11 +60,17 @@ request() { printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
 # body FILE: what follows the empty line of an HTTP response.
 body() { sed '1,/^\r$/d' "$1"; }
 
+# complain RESPONSE ERRORS: a client that neither got all nor was refused; what it said tells why.
+complain() {
+	echo "demo: $(basename "$(dirname "$1")"): $(wc -c <"$1") bytes of a response, then: $(tail -n 3 "$2" | tr '\n' ' ')" >&2
+}
+
 # note_response PHASE RESPONSE ERRORS
 note_response() {
 	local outcome=broken
 	if body "$2" | cmp -s - "$work/www/large"; then outcome=accepted; fi
 	if [ $outcome = broken ] && [ ! -s "$2" ]; then outcome=$(verdict_of "$3"); fi
+	[ $outcome != broken ] || complain "$2" "$3"
 	echo "$1 $outcome $(request /large | wc -c) $(wc -c <"$2")" >"$(tally_file)"
 }
 
