@@ -318,11 +318,14 @@ check-build: check-deps
 check-deps:
 	$(Q)tools/deps build check $(if $(SAN),,$(if $(ROOT),guest)) || [ $$? -eq 2 ]
 
-# Long evidence, not for CI: clients at full speed while their pool is swapped, natively.
+# Long evidence, not for CI: clients at full speed while their pool is swapped, natively and with kernel TLS.
 SOAK_SECONDS ?= 600
+SOAK_GUEST_SECONDS ?= 180
 .PHONY: soak
 soak: check-build
 	$(Q)KT_SWAPS_SECONDS=$(SOAK_SECONDS) selftests/daemon/swaps.test
+	$(Q)tools/guest --timeout $$(($(SOAK_GUEST_SECONDS) * 4 + 300)) -- env KT_SWAPS_SECONDS=$(SOAK_GUEST_SECONDS) \
+		selftests/daemon/swaps.test
 
 .PHONY: demo
 demo:

@@ -49,6 +49,7 @@ struct kt_guards {
 	bool manifest; /* a candidate must come with a manifest */
 };
 
+/* Not in a read section: it may wait for a commit. */
 void kt_pool_set_guards(struct kt_pool *pool, const struct kt_guards *guards);
 
 /* Publish what a guard refuses, for emergencies and wilful roll-backs. A broken source stays out.
@@ -74,7 +75,7 @@ KT_WARN_UNUSED int kt_pool_stage(struct kt_pool *pool, const struct kt_anchor_se
 				 const char *source, const struct kt_manifest *manifest,
 				 struct kt_pool_change *ret_change, struct kt_error *error);
 
-/* Would the candidate be published now? -ENOENT there is none; else what a guard says. */
+/* Would the candidate be published now? -ENOENT there is none; what a guard says; -EDEADLK. */
 KT_WARN_UNUSED int kt_pool_check(struct kt_pool *pool, struct kt_pool_change *ret_change,
 				 struct kt_error *error);
 
@@ -103,7 +104,8 @@ KT_WARN_UNUSED int kt_pool_roll_back(struct kt_pool *pool, uint64_t version, uns
 
 /*
  * Say that a candidate was refused before it came to the pool (its source could not be read): to
- * those who trace (probe `refuse`) and to the count. Refusals by the calls above are said by them.
+ * those who trace (probe `refuse`) and to the count. What guards refuse, and sets that make no
+ * snapshot, the calls above say themselves.
  */
 void kt_pool_refused(struct kt_pool *pool, const char *source, const struct kt_error *why);
 
@@ -116,7 +118,8 @@ const struct kt_snapshot *kt_pool_staged(const struct kt_pool *pool);
 #define KT_HISTORY_MAX	   64
 #define KT_HISTORY_DEFAULT 8
 
-/* How many snapshots stay beside the current one, at most KT_HISTORY_MAX; 0: none. */
+/* How many snapshots stay beside the current one, at most KT_HISTORY_MAX; 0: none. Not in a read
+ * section: it may wait for a commit. */
 void kt_pool_set_history(struct kt_pool *pool, size_t count);
 
 struct kt_history_entry {

@@ -58,7 +58,8 @@ struct kt_snapshot_info {
  * Build an image. The set is read only and may be freed afterwards. Errors: -EINVAL pool name
  * empty, longer than KT_POOL_NAME_MAX, or with other characters than letters, digits, '.', '_', '-'
  * (not at the start: '.', '-'), version 0, source longer than KT_SOURCE_MAX; -ENODATA an empty set;
- * -ENOMEM. The memory is read-only: a write to it faults.
+ * -ENOMEM, and the errno of memfd_create, fallocate and mmap. The memory is read-only: a write to
+ * it faults.
  */
 KT_WARN_UNUSED int kt_snapshot_build(const struct kt_anchor_set *set, const char *pool,
 				     const char *source, uint64_t version,

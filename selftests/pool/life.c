@@ -167,6 +167,7 @@ TEST_F(life, nothing_that_waits_is_done_in_a_read_section)
 	ASSERT_EQ(0, stage(self, 1, 3));
 	kt_pool_read_begin(self->pool);
 	EXPECT_EQ(-EDEADLK, stage(self, 1, 4));
+	EXPECT_EQ(-EDEADLK, kt_pool_check(self->pool, &self->change, NULL));
 	EXPECT_EQ(-EDEADLK, kt_pool_commit_staged(self->pool, 0, &self->change, NULL));
 	EXPECT_EQ(-EDEADLK, kt_pool_unstage(self->pool, NULL));
 	EXPECT_EQ(-EDEADLK, kt_pool_roll_back(self->pool, 1, 0, &self->change, NULL));
@@ -339,6 +340,17 @@ TEST_F(life, an_epoch_does_not_go_back)
 	EXPECT_EQ(0, load_with(self, 1, 7, &seventh, KT_FORCE));
 	EXPECT_EQ(8, kt_pool_epoch(self->pool));
 	EXPECT_EQ(0, load_with(self, 1, 8, &eighth, 0));
+}
+
+/* What was forced past a manifest must not take the epoch from what the manifest speaks of. */
+TEST_F(life, content_forced_past_its_manifest_has_no_epoch)
+{
+	struct kt_manifest seventh = manifest_of(self, 1, 7, 7);
+
+	ASSERT_EQ(0, load_with(self, 1, 6, &seventh, KT_FORCE));
+	EXPECT_EQ(0, kt_pool_epoch(self->pool));
+	EXPECT_EQ(0, load_with(self, 1, 7, &seventh, 0));
+	EXPECT_EQ(7, kt_pool_epoch(self->pool));
 }
 
 TEST_F(life, a_later_epoch_of_the_same_content_counts)

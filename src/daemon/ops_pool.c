@@ -86,6 +86,19 @@ static json_t *state_info(const struct kt_pool *pool)
 	return why.err ? kt_json_text(kt_error_format(&why, text, sizeof text)) : json_null();
 }
 
+#if KT_EMBEDDED_ROOTS
+/* Is the word one of the sources, which are separated by spaces? */
+static bool names(const char *sources, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = sources; (at = strstr(at, word)); at += len)
+		if ((at == sources || at[-1] == ' ') && (at[len] == ' ' || !at[len]))
+			return true;
+	return false;
+}
+#endif
+
 /* Of a pool that the program's own roots are in, or may step into: how old these are. */
 static json_t *roots_info(const char *source)
 {
@@ -95,7 +108,7 @@ static json_t *roots_info(const char *source)
 	/* NULL: nothing was published. */
 	if (!source)
 		return json_null();
-	if (!strstr(source, "embedded") && !strstr(source, "system"))
+	if (!names(source, "embedded") && !names(source, "system"))
 		return json_null();
 	missing = kt_roots_not_in_system(&kt_embedded_roots, NULL, NULL, NULL, NULL);
 	return json_pack("{s:s, s:o, s:I, s:o}", "version", kt_embedded_roots.version, "date",

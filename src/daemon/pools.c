@@ -210,6 +210,10 @@ static void say(const struct entry *entry, const struct kt_pool_change *change)
 
 static void say_staged(const struct entry *entry, const struct kt_pool_change *change)
 {
+	if (change->new_version == change->old_version) {
+		say(entry, change);
+		return;
+	}
 	kt_log(LOG_NOTICE, "pool %s: staged, %zu anchors (+%zu -%zu)", entry->config->name,
 	       change->anchors, change->added, change->removed);
 }
@@ -315,8 +319,11 @@ int kt_pools_restore(struct kt_pools *pools, size_t index)
 	struct entry *entry = &pools->entries[index];
 	const struct deed deed = {.entry = entry, .failed = "restored"};
 	struct kt_pool_change change;
-	struct kt_error before = entry->last_error;
-	int err = carry_out(&deed, restore, &change, NULL);
+	struct kt_error before;
+	int err;
+
+	kt_pools_last_error(pools, index, &before);
+	err = carry_out(&deed, restore, &change, NULL);
 
 	if (err)
 		return err;

@@ -71,6 +71,14 @@ static int check_content(const struct kt_pool *pool, const struct kt_snapshot *n
 	return 0;
 }
 
+uint64_t kt_guard_epoch(const struct kt_snapshot *next, const struct kt_manifest *manifest)
+{
+	bool speaks_of_it = manifest->anchors == next->anchors && manifest->crls == next->crls &&
+			    memcmp(manifest->digest, next->digest, KT_DIGEST_LEN) == 0;
+
+	return speaks_of_it ? manifest->epoch : 0;
+}
+
 static int check_epoch(const struct kt_pool *pool, uint64_t epoch, const uint8_t *digest,
 		       struct kt_error *error)
 {

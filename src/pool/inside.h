@@ -79,6 +79,8 @@ const struct kt_snapshot *kt_pool_reference(const struct kt_pool *pool);
 /* What the guards say; epoch as for kt_pool_publish. The errors are in ktrust/life.h. */
 KT_WARN_UNUSED int kt_guard_check(const struct kt_pool *pool, const struct kt_snapshot *next,
 				  const struct kt_manifest *manifest, struct kt_error *error);
+/* The epoch of the manifest, if it is of this content; else 0: forced past it, it has none. */
+uint64_t kt_guard_epoch(const struct kt_snapshot *next, const struct kt_manifest *manifest);
 /* For a roll-back: an epoch that was published before, perhaps. */
 KT_WARN_UNUSED int kt_guard_check_past(const struct kt_pool *pool, const struct kt_past *past,
 				       struct kt_error *error);

@@ -105,8 +105,11 @@ int kt_pool_unstage(struct kt_pool *pool, struct kt_error *error)
 int kt_pool_check(struct kt_pool *pool, struct kt_pool_change *ret_change, struct kt_error *error)
 {
 	const struct kt_snapshot *staged;
-	int ret;
+	int ret = kt_pool_may_wait(pool, error);
 
+	/* The lock is held over grace periods. */
+	if (ret)
+		return ret;
 	pthread_mutex_lock(&pool->writer);
 	staged = kt_slot_peek(&pool->staged);
 	ret = staged ? kt_guard_check(pool, staged, &pool->staged_manifest, error)
@@ -136,7 +139,8 @@ static int commit_staged(struct kt_pool *pool, unsigned int flags,
 	if (ret)
 		return kt_error_set(error, -ret, pool->name, 0,
 				    "the snapshot could not be built: %s", strerror(-ret));
-	ret = kt_pool_publish(pool, next, pool->staged_manifest.epoch, ret_change, error);
+	ret = kt_pool_publish(pool, next, kt_guard_epoch(next, &pool->staged_manifest), ret_change,
+			      error);
 	if (!ret)
 		replace_staged(pool, NULL);
 	return ret;
@@ -171,7 +175,7 @@ static int load(struct kt_pool *pool, const struct kt_anchor_set *set, const cha
 		kt_snapshot_free(next);
 		return say_refused(pool, source, ret, &why, error);
 	}
-	return kt_pool_publish(pool, next, manifest->epoch, ret_change, error);
+	return kt_pool_publish(pool, next, kt_guard_epoch(next, manifest), ret_change, error);
 }
 
 int kt_pool_load(struct kt_pool *pool, const struct kt_anchor_set *set, const char *source,
