@@ -38,6 +38,10 @@ extern "C" {
 /*
  * What a candidate must be to be published. Anchors are counted by identity: a root listed twice,
  * as it was and re-issued, is one. Zeros mean the default.
+ *
+ * One guard is always there: a candidate must have a CRL, and none older, of each issuer that has
+ * one now, unless the issuer is an anchor that leaves with it. Whoever is revoked would be let in
+ * again.
  */
 struct kt_guards {
 	size_t anchors_min; /* at least so many; default 1 */

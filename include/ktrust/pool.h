@@ -156,6 +156,8 @@ struct kt_pool_change {
 	size_t added;	      /* anchors by identity */
 	size_t removed;
 	size_t anchors; /* in the new snapshot */
+	size_t old_crls;
+	size_t crls;
 	bool kept; /* a state directory has the new snapshot (false also where there is none) */
 };
 

@@ -275,6 +275,50 @@ TEST_F(life, re_issued_roots_count_once_and_do_not_vanish)
 	kt_anchor_set_free(set);
 }
 
+/* ---- Revocations --------------------------------------------------------------------------- */
+
+/* A set of two CAs' roots, or one, and a CRL of the first that began at this time; 0: none. */
+static int load_crl(FIXTURE_DATA(life) * self, const struct pki_cert *const roots[2],
+		    int64_t this_update, unsigned int flags)
+{
+	struct kt_anchor_set *set = kt_anchor_set_new();
+	struct pki_der crl;
+	int ret;
+
+	for (size_t i = 0; i < 2 && roots[i]; i++)
+		add_cert(set, roots[i]);
+	if (this_update) {
+		crl = pki_make_crl(roots[0], &(struct pki_crl){.this_update = this_update});
+		ASSERT_EQ(0, kt_anchor_set_add_crl(set, crl.data, crl.len, "", 0, NULL));
+		free(crl.data);
+	}
+	ret = kt_pool_load(self->pool, set, "", NULL, flags, &self->change, &self->error);
+	kt_anchor_set_free(set);
+	return ret;
+}
+
+TEST_F(life, revocations_are_not_lost_unless_their_issuer_leaves)
+{
+	const struct pki_cert *a = pki_make_ca(self->roots.pki, NULL, "A");
+	const struct pki_cert *b = pki_make_ca(self->roots.pki, NULL, "B");
+	const struct pki_cert *const both[] = {a, b}, *const only_b[] = {b, NULL};
+
+	ASSERT_EQ(0, load_crl(self, both, -1000, 0));
+	EXPECT_EQ(1, self->change.crls);
+	EXPECT_EQ(-EPERM, load_crl(self, both, 0, 0));
+	EXPECT_TRUE(strstr(self->error.text, "there is no CRL"));
+	EXPECT_EQ(-EPERM, load_crl(self, both, -2000, 0));
+	EXPECT_TRUE(strstr(self->error.text, "older CRL"));
+	ASSERT_EQ(0, load_crl(self, both, -500, 0));
+	/* back to the version before is back to an older CRL */
+	EXPECT_EQ(-EPERM, kt_pool_roll_back(self->pool, 0, 0, &self->change, NULL));
+	EXPECT_EQ(0, load_crl(self, both, 0, KT_FORCE));
+	EXPECT_EQ(1, self->change.old_crls);
+	EXPECT_EQ(0, self->change.crls);
+	ASSERT_EQ(0, load_crl(self, both, -400, 0));
+	EXPECT_EQ(0, load_crl(self, only_b, 0, 0));
+}
+
 /* The manifest of roots first to last. */
 static struct kt_manifest manifest_of(FIXTURE_DATA(life) * self, unsigned int first,
 				      unsigned int last, uint64_t epoch)

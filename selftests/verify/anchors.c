@@ -259,6 +259,27 @@ TEST_F(anchors, crl_by_another_key_does_not_count)
 	EXPECT_EQ(KT_ACCEPTED, client(self, leaf).code);
 }
 
+/* More CRLs than any table would have room for, two of them of one issuer, and a swap between. */
+TEST_F(anchors, each_of_many_crls_keeps_its_say)
+{
+	const struct pki_cert *bad = pki_make_leaf(self->pki, self->root, "bad", NULL, NULL);
+	const struct pki_cert *good = pki_make_leaf(self->pki, self->root, "good", NULL, NULL);
+	const struct pki_cert *other = pki_make_ca(self->pki, NULL, "Other");
+
+	add_limited(self, self->root, KT_CONSTRAINTS_NONE);
+	for (int i = 0; i < 100; i++)
+		add_crl(self, other, (struct pki_crl){.next_update = DAY + i});
+	add_crl(self, self->root, (struct pki_crl){.next_update = DAY});
+	add_crl(self, self->root, (struct pki_crl){.revoked = {bad}});
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(KT_REVOKED, client(self, bad).code);
+		EXPECT_EQ(KT_ACCEPTED, client(self, good).code);
+		EXPECT_EQ(1, client(self, good).depth);
+		/* another snapshot: what is known of the CRLs that stay goes on */
+		add_crl(self, other, (struct pki_crl){.next_update = 2 * DAY + i});
+	}
+}
+
 /* The memory of which key signed a CRL must not speak for another key of the same name. */
 TEST_F(anchors, verified_crl_does_not_count_for_a_twin_of_its_issuer)
 {

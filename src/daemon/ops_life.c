@@ -19,11 +19,12 @@ static struct kt_sources sources_of(const struct kt_question *question)
 
 static json_t *change_info(const struct kt_pool *pool, const struct kt_pool_change *change)
 {
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "pool", kt_pool_name(pool),
-			 "old_version", (json_int_t)change->old_version, "new_version",
-			 (json_int_t)change->new_version, "added", (json_int_t)change->added,
-			 "removed", (json_int_t)change->removed, "anchors",
-			 (json_int_t)change->anchors, "changed",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}", "pool",
+			 kt_pool_name(pool), "old_version", (json_int_t)change->old_version,
+			 "new_version", (json_int_t)change->new_version, "added",
+			 (json_int_t)change->added, "removed", (json_int_t)change->removed,
+			 "anchors", (json_int_t)change->anchors, "old_crls",
+			 (json_int_t)change->old_crls, "crls", (json_int_t)change->crls, "changed",
 			 change->old_version != change->new_version, "kept", change->kept);
 }
 

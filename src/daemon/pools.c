@@ -205,6 +205,9 @@ static void say(const struct entry *entry, const struct kt_pool_change *change)
 		       "pool %s: version %" PRIu64 " -> %" PRIu64 ", %zu anchors (+%zu -%zu)",
 		       entry->config->name, change->old_version, change->new_version,
 		       change->anchors, change->added, change->removed);
+	if (change->crls || change->old_crls)
+		kt_log(LOG_NOTICE, "pool %s: %zu CRLs (%zu before)", entry->config->name,
+		       change->crls, change->old_crls);
 	say_not_kept(entry, change);
 }
 

@@ -71,6 +71,57 @@ static int check_content(const struct kt_pool *pool, const struct kt_snapshot *n
 	return 0;
 }
 
+/* ---- Revocations --------------------------------------------------------------------------- */
+
+/* The latest thisUpdate among a snapshot's CRLs of this issuer; INT64_MIN: there is none. */
+static int64_t newest_crl(const struct kt_snapshot *snapshot, const struct kt_crl *like)
+{
+	int64_t newest = INT64_MIN;
+	size_t cursor = 0;
+	struct kt_crl crl;
+
+	while (kt_snapshot_find_crl(snapshot, like->issuer, like->issuer_len, &cursor, &crl) == 0)
+		if (crl.this_update > newest)
+			newest = crl.this_update;
+	return newest;
+}
+
+static bool has_anchor(const struct kt_snapshot *snapshot, const struct kt_crl *crl)
+{
+	struct kt_anchor anchor;
+	size_t cursor = 0;
+
+	return kt_snapshot_find_subject(snapshot, crl->issuer, crl->issuer_len, &cursor, &anchor) ==
+	       0;
+}
+
+/*
+ * Whoever a CRL keeps out would be let in without it, so that one may go only with its issuer: an
+ * anchor that goes too. Of an intermediate it cannot be known whether it still has a path.
+ */
+static int check_revocations(const struct kt_pool *pool, const struct kt_snapshot *next,
+			     struct kt_error *error)
+{
+	const struct kt_snapshot *reference = kt_pool_reference(pool);
+	struct kt_crl crl;
+
+	for (size_t i = 0; reference && kt_snapshot_crl(reference, i, &crl) == 0; i++) {
+		int64_t newest = newest_crl(next, &crl);
+
+		if (newest >= crl.this_update ||
+		    (has_anchor(reference, &crl) && !has_anchor(next, &crl)))
+			continue;
+		return kt_error_set(error, EPERM, pool->name, 0,
+				    "revocations would be lost: %s of an issuer that has one now "
+				    "(name its crl: source too, or force it)",
+				    newest == INT64_MIN ? "there is no CRL"
+							: "there is only an older CRL");
+	}
+	return 0;
+}
+
+/* ---- Manifests ----------------------------------------------------------------------------- */
+
 uint64_t kt_guard_epoch(const struct kt_snapshot *next, const struct kt_manifest *manifest)
 {
 	bool speaks_of_it = manifest->anchors == next->anchors && manifest->crls == next->crls &&
@@ -102,6 +153,8 @@ int kt_guard_check(const struct kt_pool *pool, const struct kt_snapshot *next,
 
 	if (!ret)
 		ret = check_shrinking(pool, next, error);
+	if (!ret)
+		ret = check_revocations(pool, next, error);
 	if (!ret && pool->guards.manifest && !manifest->epoch)
 		ret = kt_error_set(error, ENOKEY, pool->name, 0, "it came without a manifest");
 	if (!ret && manifest->epoch)
@@ -118,6 +171,8 @@ int kt_guard_check_past(const struct kt_pool *pool, const struct kt_past *past,
 
 	if (!ret)
 		ret = check_shrinking(pool, past->snapshot, error);
+	if (!ret)
+		ret = check_revocations(pool, past->snapshot, error);
 	/* One without a manifest is of a time before epochs: epoch 0 is behind them all. */
 	return ret ? ret : check_epoch(pool, past->epoch, past->snapshot->digest, error);
 }

@@ -143,6 +143,8 @@ struct kt_pool_change kt_pool_compare(const struct kt_pool *pool, const struct k
 	struct kt_pool_change change = {
 		.old_version = current ? current->version : 0,
 		.anchors = next->anchors,
+		.old_crls = current ? current->crls : 0,
+		.crls = next->crls,
 	};
 
 	change.new_version = kt_pool_is_current(pool, next) ? change.old_version : pool->last + 1;

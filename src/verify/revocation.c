@@ -9,18 +9,24 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-/* Direct-mapped: a collision costs a decode and a signature check, never a verdict. */
-#define SLOTS 64
+enum signed_by { UNASKED, SIGNED, NOT_SIGNED };
 
 struct slot {
 	uint8_t fingerprint[KT_DIGEST_LEN];
-	X509_CRL *crl;		    /* NULL: empty */
-	uint8_t key[KT_DIGEST_LEN]; /* SHA-256 of the key bits it verified with last */
-	bool verified;		    /* key is one that signed it */
+	X509_CRL *crl; /* NULL: not decoded, or (tried) cannot be */
+	bool tried;
+	uint8_t key[KT_DIGEST_LEN]; /* SHA-256 of the key bits that were asked about last */
+	enum signed_by key_signed;
 };
 
+/*
+ * A slot for each CRL of the snapshot that was asked about last, in its order, which is that of
+ * fingerprints: no two ever share one, however many there are.
+ */
 struct kt_crl_cache {
-	struct slot slots[SLOTS];
+	uint8_t digest[KT_DIGEST_LEN]; /* of that snapshot */
+	struct slot *slots;
+	size_t count;
 };
 
 struct kt_crl_cache *kt_crl_cache_new(void)
@@ -28,13 +34,65 @@ struct kt_crl_cache *kt_crl_cache_new(void)
 	return calloc(1, sizeof(struct kt_crl_cache));
 }
 
+static void free_slots(struct slot *slots, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		X509_CRL_free(slots[i].crl);
+	free(slots);
+}
+
 void kt_crl_cache_free(struct kt_crl_cache *cache)
 {
 	if (!cache)
 		return;
-	for (size_t i = 0; i < SLOTS; i++)
-		X509_CRL_free(cache->slots[i].crl);
+	free_slots(cache->slots, cache->count);
 	free(cache);
+}
+
+static struct slot *find(struct slot *slots, size_t count, const uint8_t *fingerprint)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int way = memcmp(slots[middle].fingerprint, fingerprint, KT_DIGEST_LEN);
+
+		if (way == 0)
+			return &slots[middle];
+		if (way < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/* Slots for this snapshot's CRLs; what is known of those that were in the one before stays. */
+static bool follow(struct kt_crl_cache *cache, const struct kt_snapshot *snapshot,
+		   const struct kt_snapshot_info *info)
+{
+	struct slot *slots;
+	struct kt_crl crl;
+
+	if (cache->slots && !memcmp(cache->digest, info->digest, KT_DIGEST_LEN))
+		return true;
+	slots = calloc(info->crls, sizeof *slots);
+	if (!slots)
+		return false;
+	for (size_t i = 0; i < info->crls && !kt_snapshot_crl(snapshot, i, &crl); i++) {
+		struct slot *before = find(cache->slots, cache->count, crl.fingerprint);
+
+		if (before) {
+			slots[i] = *before;
+			before->crl = NULL;
+		}
+		memcpy(slots[i].fingerprint, crl.fingerprint, KT_DIGEST_LEN);
+	}
+	free_slots(cache->slots, cache->count);
+	cache->slots = slots;
+	cache->count = info->crls;
+	memcpy(cache->digest, info->digest, KT_DIGEST_LEN);
+	return true;
 }
 
 static X509_CRL *decode(const struct kt_crl *crl)
@@ -48,25 +106,25 @@ static X509_CRL *decode(const struct kt_crl *crl)
 	return NULL;
 }
 
-/* NULL: OpenSSL cannot read it. */
-static struct slot *get(struct kt_crl_cache *cache, const struct kt_crl *crl)
+/* A lack of memory passes: what failed for it is to be tried again. */
+static bool memory_ran_out(void)
 {
-	/* A fingerprint is uniform: any of its bytes is a hash. */
-	struct slot *slot = &cache->slots[crl->fingerprint[0] % SLOTS];
-	X509_CRL *decoded;
-
-	if (slot->crl && !memcmp(slot->fingerprint, crl->fingerprint, KT_DIGEST_LEN))
-		return slot;
-	decoded = decode(crl);
-	if (!decoded)
-		return NULL;
-	X509_CRL_free(slot->crl);
-	*slot = (struct slot){.crl = decoded};
-	memcpy(slot->fingerprint, crl->fingerprint, KT_DIGEST_LEN);
-	return slot;
+	return ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
 }
 
-/* Did this issuer sign it? A success is remembered, for this key. */
+/* NULL: OpenSSL cannot read it, which is not tried again. */
+static struct slot *get(struct kt_crl_cache *cache, const struct kt_crl *crl)
+{
+	struct slot *slot = find(cache->slots, cache->count, crl->fingerprint);
+
+	if (slot && !slot->tried) {
+		slot->crl = decode(crl);
+		slot->tried = slot->crl || !memory_ran_out();
+	}
+	return slot && slot->crl ? slot : NULL;
+}
+
+/* Did this issuer sign it? The answer is remembered, for this key. */
 static bool verifies(struct slot *slot, X509 *issuer)
 {
 	uint8_t key[EVP_MAX_MD_SIZE];
@@ -77,13 +135,14 @@ static bool verifies(struct slot *slot, X509 *issuer)
 		return false;
 	if (X509_pubkey_digest(issuer, EVP_sha256(), key, &len) != 1 || len != KT_DIGEST_LEN)
 		return false;
-	if (slot->verified && !memcmp(slot->key, key, KT_DIGEST_LEN))
-		return true;
-	if (X509_CRL_verify(slot->crl, X509_get0_pubkey(issuer)) != 1)
-		return false;
+	if (slot->key_signed != UNASKED && !memcmp(slot->key, key, KT_DIGEST_LEN))
+		return slot->key_signed == SIGNED;
+	slot->key_signed =
+		X509_CRL_verify(slot->crl, X509_get0_pubkey(issuer)) == 1 ? SIGNED : NOT_SIGNED;
+	if (slot->key_signed == NOT_SIGNED && memory_ran_out())
+		slot->key_signed = UNASKED;
 	memcpy(slot->key, key, KT_DIGEST_LEN);
-	slot->verified = true;
-	return true;
+	return slot->key_signed == SIGNED;
 }
 
 /* What the CRLs of one issuer come to for one certificate. */
@@ -146,11 +205,16 @@ enum kt_verdict_code kt_revocation_check(struct kt_crl_cache *cache, const struc
 	struct kt_snapshot_info info;
 
 	kt_snapshot_describe(snapshot, &info);
-	for (int i = 0; info.crls && code == KT_ACCEPTED && i < path->count; i++) {
+	if (!info.crls)
+		return code;
+	*ret_depth = -1;
+	if (!follow(cache, snapshot, &info))
+		return KT_INTERNAL;
+	for (int i = 0; code == KT_ACCEPTED && i < path->count; i++) {
 		X509 *issuer = i + 1 < path->count ? path->certs[i + 1] : path->anchor;
 
 		code = check(cache, snapshot, path->certs[i], issuer, time);
-		*ret_depth = code == KT_INTERNAL ? -1 : i;
+		*ret_depth = code == KT_INTERNAL ? -1 : code == KT_ACCEPTED ? path->count : i;
 	}
 	return code;
 }

@@ -11,7 +11,8 @@
  *   crl_invalid   CRLs of that name are there, but none verifies with the issuer's key and has
  * begun crl_expired   all that verify are past their nextUpdate, and the policy is KT_CRL_REFUSE
  *
- * Decoded CRLs, and which key each was verified with, are cached by fingerprint.
+ * Decoded CRLs, and whether the key that was asked about last signed each, are kept for as long as
+ * they are in the snapshot.
  *
  * Threads: no locks; a cache belongs to the one thread of its verifier.
  */
