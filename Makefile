@@ -126,7 +126,8 @@ TESTS_native_only := bench/report bench/roots bench/stats cli/bench.test cli/roo
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing := pool/nss tls/export tls/memory tls/split verify/chain verify/memory verify/verify
+TESTS_computing := pool/bad_input pool/dir pool/lenient pool/life pool/name pool/nss pool/scan \
+	tls/ca_names tls/export tls/memory tls/split verify/chain verify/memory verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
