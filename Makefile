@@ -122,11 +122,11 @@ TESTS_sh := cli/bench.test cli/roots.test daemon/command.test daemon/daemon.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := bench/report bench/roots bench/stats cli/bench.test cli/roots.test \
 	daemon/command.test daemon/life.test daemon/pools.test daemon/swaps.test \
-	daemon/watch.test ktls/absent pool/nss_files
+	daemon/watch.test ktls/absent pool/dir pool/nss_files
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing := pool/bad_input pool/dir pool/lenient pool/life pool/name pool/nss pool/scan \
+TESTS_computing := pool/bad_input pool/lenient pool/life pool/name pool/nss pool/scan \
 	tls/ca_names tls/export tls/memory tls/split verify/chain verify/memory verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
