@@ -122,8 +122,8 @@ const struct kt_snapshot *kt_pool_staged(const struct kt_pool *pool);
 #define KT_HISTORY_MAX	   64
 #define KT_HISTORY_DEFAULT 8
 
-/* How many snapshots stay beside the current one, at most KT_HISTORY_MAX; 0: none. Not in a read
- * section: it may wait for a commit. */
+/* How many snapshots stay beside the current one, at most KT_HISTORY_MAX; 0: none, once
+ * something is published. Not in a read section: it may wait for a commit. */
 void kt_pool_set_history(struct kt_pool *pool, size_t count);
 
 struct kt_history_entry {
@@ -185,15 +185,20 @@ kt_snapshot_compare(const struct kt_snapshot *from, const struct kt_snapshot *to
 KT_WARN_UNUSED int kt_pool_use_state(struct kt_pool *pool, const char *dir, struct kt_error *error);
 
 /*
- * Publish the newest snapshot of the state directory, for a start with a broken source. -ENOENT
- * there is none; -EALREADY something is published; -ENOMEM.
+ * Publish what the last run published last, for a start with a broken source. It must be what the
+ * guards ask for today: -EPERM too few anchors, -ENOKEY no manifest where one must be. -EBADMSG it
+ * is not in the state directory: its image cannot be read, or it could not be kept; older ones may
+ * have anchors that were removed since, and only kt_pool_roll_back publishes those. After an end
+ * without kt_pool_free what could not be kept is not known of. -ENOENT there is none; -EALREADY
+ * something is published; -ENOMEM.
  */
 KT_WARN_UNUSED int kt_pool_restore(struct kt_pool *pool, struct kt_pool_change *ret_change,
 				   struct kt_error *error);
 
 /*
  * Why what is current would not survive a restart; ret_error->err is 0 when it would, and where
- * there is no state directory.
+ * there is no state directory. Before anything is published: what the last run published and the
+ * state directory lacks (EBADMSG, as above), or may lack (ENODATA, it did not end in order).
  */
 void kt_pool_state_error(const struct kt_pool *pool, struct kt_error *ret_error);
 

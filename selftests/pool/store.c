@@ -315,12 +315,166 @@ TEST_F(store, a_damaged_image_is_left_out)
 	load(self, 2);
 	load(self, 3);
 	close_pool(self);
-	damage(self, "truncate -s -1 3.snapshot && cp 1.snapshot 2.snapshot");
+	damage(self, "cp 1.snapshot 2.snapshot");
 	open_pool(self);
 	ASSERT_EQ(0, kt_pool_restore(self->pool, &self->change, NULL));
+	EXPECT_EQ(3, anchors(self));
+	EXPECT_EQ(3, self->change.new_version);
+	EXPECT_EQ(2, kt_pool_history(self->pool, entries, 8)); /* 3 and 1 */
+}
+
+TEST_F(store, an_older_one_is_not_restored_for_a_damaged_newest)
+{
+	struct kt_error why;
+
+	open_pool(self);
+	load(self, 3);
+	load(self, 1);
+	close_pool(self);
+	damage(self, "truncate -s -1 2.snapshot");
+	open_pool(self);
+	EXPECT_EQ(-EBADMSG, kt_pool_restore(self->pool, &self->change, &self->error));
+	EXPECT_TRUE(strstr(self->error.text, "2.snapshot"));
+	EXPECT_EQ(0, anchors(self));
+	kt_pool_state_error(self->pool, &why);
+	EXPECT_EQ(EBADMSG, why.err);
+	EXPECT_EQ(3, load(self, 1));
+	kt_pool_state_error(self->pool, &why);
+	EXPECT_EQ(0, why.err);
+}
+
+/* Root 1 alone where the state has 1 and 2; nothing can be written meanwhile. */
+static void load_unkept(FIXTURE_DATA(store) * self)
+{
+	steps = 0;
+	failing = 1;
+	armed = failing_on = true;
+	load(self, 1);
+	armed = failing_on = false;
+	failing = 0;
+	EXPECT_FALSE(self->change.kept);
+}
+
+TEST_F(store, nothing_is_restored_for_what_could_not_be_kept)
+{
+	open_pool(self);
+	load(self, 2);
+	load_unkept(self);
+	close_pool(self);
+	/* However often it is looked at. */
+	for (unsigned int i = 0; i < 2; i++) {
+		open_pool(self);
+		EXPECT_EQ(-EBADMSG, kt_pool_restore(self->pool, &self->change, &self->error));
+		EXPECT_TRUE(strstr(self->error.text, "version 2 was published last"));
+		EXPECT_EQ(0, anchors(self));
+		close_pool(self);
+	}
+	open_pool(self);
+	EXPECT_EQ(3, load(self, 1));
+	close_pool(self);
+	open_pool(self);
+	EXPECT_EQ(0, kt_pool_restore(self->pool, &self->change, NULL));
 	EXPECT_EQ(1, anchors(self));
-	EXPECT_EQ(4, self->change.new_version);
-	EXPECT_EQ(2, kt_pool_history(self->pool, entries, 8)); /* 4 and 1 */
+}
+
+TEST_F(store, a_run_that_published_nothing_does_not_hide_a_crash)
+{
+	struct kt_error why;
+	pid_t child = fork();
+
+	if (!child) {
+		open_pool(self);
+		load(self, 2);
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		open_pool(self);
+		kt_pool_state_error(self->pool, &why);
+		EXPECT_EQ(ENODATA, why.err);
+		if (i)
+			EXPECT_EQ(0, kt_pool_restore(self->pool, &self->change, NULL));
+		close_pool(self);
+	}
+}
+
+TEST_F(store, without_history_the_newest_is_held_until_the_first_publication)
+{
+	struct kt_history_entry entries[8];
+	struct kt_anchor_set *set = roots_set(&self->roots, 1, 5);
+
+	open_pool(self);
+	load(self, 9);
+	load(self, 10);
+	close_pool(self);
+	ASSERT_EQ(0, kt_pool_new("clients", &self->pool, NULL));
+	kt_pool_set_history(self->pool, 0);
+	kt_pool_set_guards(self->pool, &(struct kt_guards){.removed_max = 20});
+	ASSERT_EQ(0, kt_pool_use_state(self->pool, self->dir, NULL));
+	EXPECT_EQ(-EPERM, kt_pool_commit(self->pool, set, "", &self->change, NULL));
+	EXPECT_EQ(3, load(self, 11));
+	EXPECT_EQ(1, kt_pool_history(self->pool, entries, 8));
+	close_pool(self);
+	ASSERT_EQ(0, kt_pool_new("clients", &self->pool, NULL));
+	kt_pool_set_history(self->pool, 0);
+	ASSERT_EQ(0, kt_pool_use_state(self->pool, self->dir, NULL));
+	EXPECT_EQ(0, kt_pool_restore(self->pool, &self->change, NULL));
+	EXPECT_EQ(11, anchors(self));
+	kt_anchor_set_free(set);
+}
+
+TEST_F(store, the_history_may_be_dropped_before_the_first_publication)
+{
+	struct kt_history_entry entries[8];
+
+	open_pool(self);
+	load(self, 1);
+	load(self, 2);
+	close_pool(self);
+	open_pool(self);
+	kt_pool_set_history(self->pool, 0);
+	EXPECT_EQ(2, load(self, 2));
+	EXPECT_EQ(1, kt_pool_history(self->pool, entries, 8));
+}
+
+TEST_F(store, what_is_restored_is_what_guards_ask_for_today)
+{
+	open_pool(self);
+	load(self, 2);
+	close_pool(self);
+	open_pool(self);
+	kt_pool_set_guards(self->pool, &(struct kt_guards){.anchors_min = 3});
+	EXPECT_EQ(-EPERM, kt_pool_restore(self->pool, &self->change, NULL));
+	kt_pool_set_guards(self->pool, &(struct kt_guards){.manifest = true});
+	EXPECT_EQ(-ENOKEY, kt_pool_restore(self->pool, &self->change, NULL));
+	EXPECT_EQ(0, anchors(self));
+	kt_pool_set_guards(self->pool, &(struct kt_guards){.anchors_min = 2});
+	EXPECT_EQ(0, kt_pool_restore(self->pool, &self->change, NULL));
+}
+
+TEST_F(store, an_epoch_that_could_not_be_kept_outlives_an_orderly_end)
+{
+	struct kt_anchor_set *set = roots_set(&self->roots, 1, 2);
+	struct kt_snapshot *snapshot = build(set, 1);
+	struct kt_manifest manifest = {.anchors = 2, .epoch = 9};
+	struct kt_snapshot_info info;
+
+	kt_snapshot_describe(snapshot, &info);
+	memcpy(manifest.digest, info.digest, KT_DIGEST_LEN);
+	open_pool(self);
+	steps = 0;
+	failing = 1;
+	armed = failing_on = true;
+	ASSERT_EQ(0, kt_pool_load(self->pool, set, "", &manifest, 0, &self->change, NULL));
+	armed = failing_on = false;
+	failing = 0;
+	EXPECT_FALSE(self->change.kept);
+	close_pool(self);
+	open_pool(self);
+	EXPECT_EQ(9, kt_pool_epoch(self->pool));
+	EXPECT_EQ(0, kt_pool_load(self->pool, set, "", &manifest, 0, &self->change, NULL));
+	kt_snapshot_free(snapshot);
+	kt_anchor_set_free(set);
 }
 
 /* ---- Crashes and faults -------------------------------------------------------------------- */

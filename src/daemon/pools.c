@@ -175,10 +175,30 @@ static int roll_back(const struct deed *deed, struct kt_pool_change *ret_change,
 	return kt_pool_roll_back(deed->entry->pool, deed->version, deed->flags, ret_change, error);
 }
 
+/*
+ * Sources are told apart by spaces, as kt_gather joined them. A path with spaces may hold a word
+ * that looks like a source for servers: refused once too often then.
+ */
+static int check_names(const struct deed *deed, char *names, struct kt_error *error)
+{
+	char *rest = names, *name;
+	int err = 0;
+
+	while (!err && (name = strsep(&rest, " ")))
+		err = kt_config_check_source(deed->config, deed->entry->config, name, error);
+	return err;
+}
+
 static int restore(const struct deed *deed, struct kt_pool_change *ret_change,
 		   struct kt_error *error)
 {
-	return kt_pool_restore(deed->entry->pool, ret_change, error);
+	struct kt_history_entry newest;
+	int err = 0;
+
+	/* The pool knows the guards, but not what its sources may be used for. */
+	if (kt_pool_history(deed->entry->pool, &newest, 1))
+		err = check_names(deed, newest.source, error);
+	return err ? err : kt_pool_restore(deed->entry->pool, ret_change, error);
 }
 
 static void say_not_kept(const struct entry *entry, const struct kt_pool_change *change)
@@ -320,14 +340,18 @@ int kt_pools_roll_back(struct kt_pools *pools, size_t index, uint64_t version, u
 int kt_pools_restore(struct kt_pools *pools, size_t index)
 {
 	struct entry *entry = &pools->entries[index];
-	const struct deed deed = {.entry = entry, .failed = "restored"};
+	const struct deed deed = {.config = pools->config, .entry = entry, .failed = "restored"};
 	struct kt_pool_change change;
-	struct kt_error before;
+	struct kt_error before, missing;
+	char text[600];
 	int err;
 
 	kt_pools_last_error(pools, index, &before);
+	kt_pool_state_error(entry->pool, &missing);
+	if (missing.err)
+		kt_log(LOG_ALERT, "pool %s: what was published LAST MAY BE LOST: %s",
+		       entry->config->name, kt_error_format(&missing, text, sizeof text));
 	err = carry_out(&deed, restore, &change, NULL);
-
 	if (err)
 		return err;
 	kt_log(LOG_ALERT,

@@ -17,13 +17,27 @@ static void trim(struct kt_pool *pool, size_t most)
 	}
 }
 
+/* Until something is published the newest stays in any case: guards compare with it, a start from
+ * the state needs it. */
+static size_t room(const struct kt_pool *pool)
+{
+	return pool->past_most || kt_slot_peek(&pool->slot) ? pool->past_most : 1;
+}
+
+void kt_history_trim(struct kt_pool *pool)
+{
+	trim(pool, room(pool));
+}
+
 void kt_history_push(struct kt_pool *pool, struct kt_past past)
 {
-	if (!pool->past_most) {
+	size_t most = room(pool);
+
+	if (!most) {
 		kt_snapshot_free(past.snapshot);
 		return;
 	}
-	trim(pool, pool->past_most - 1);
+	trim(pool, most - 1);
 	pthread_mutex_lock(&pool->looks);
 	memmove(&pool->past[1], &pool->past[0], pool->past_count * sizeof pool->past[0]);
 	pool->past[0] = past;
@@ -51,7 +65,7 @@ void kt_pool_set_history(struct kt_pool *pool, size_t count)
 {
 	pthread_mutex_lock(&pool->writer);
 	pool->past_most = count < KT_HISTORY_MAX ? count : KT_HISTORY_MAX;
-	trim(pool, pool->past_most);
+	kt_history_trim(pool);
 	pthread_mutex_unlock(&pool->writer);
 }
 

@@ -36,6 +36,8 @@ struct kt_pool {
 	uint64_t last;			     /* the highest version that was given to a snapshot */
 	uint8_t epoch_digest[KT_DIGEST_LEN]; /* what `epoch` was published with */
 	bool resumable; /* the newest of the past is what the last run ended with, under `last` */
+	bool newest_missing; /* what the last run published last is not in the past: see state_error
+			      */
 	/* Written under both locks, read under either. */
 	uint64_t epoch;		/* the highest that was published */
 	uint64_t current_epoch; /* of the current snapshot; 0: it had no manifest */
@@ -43,7 +45,7 @@ struct kt_pool {
 	struct kt_past past[KT_HISTORY_MAX]; /* newest first; no reader has these any more */
 	size_t past_count;
 	size_t past_most;
-	struct kt_error state_error;
+	struct kt_error state_error; /* until the first publication: what the past lacks */
 	/* Atomic: written by anybody. */
 	uint64_t published;
 	uint64_t reclaimed;
@@ -92,6 +94,8 @@ KT_WARN_UNUSED int kt_guard_check_past(const struct kt_pool *pool, const struct 
 void kt_history_push(struct kt_pool *pool, struct kt_past past);
 /* Take it out again; it is the caller's then. */
 struct kt_past kt_history_take_newest(struct kt_pool *pool);
+/* Free what there is no room for. */
+void kt_history_trim(struct kt_pool *pool);
 void kt_history_drop_all(struct kt_pool *pool);
 
 /* ---- state.c: writer held

@@ -272,13 +272,43 @@ int kt_pool_roll_back(struct kt_pool *pool, uint64_t version, unsigned int flags
 
 /* ---- A start without sources --------------------------------------------------------------- */
 
+/* What the guards ask of any content today; no epoch is asked for twice, and nothing vanishes. */
+static int check_restored(const struct kt_pool *pool, const struct kt_past *past,
+			  struct kt_error *error)
+{
+	size_t count, removed;
+
+	kt_snapshot_diff(NULL, past->snapshot, &count, &removed);
+	if (count < pool->guards.anchors_min)
+		return kt_error_set(error, EPERM, pool->name, 0,
+				    "%zu anchors in the last snapshot, and anchors-min is %zu "
+				    "(mend the source)",
+				    count, pool->guards.anchors_min);
+	if (pool->guards.manifest && !past->epoch)
+		return kt_error_set(error, ENOKEY, pool->name, 0,
+				    "the last snapshot came without a manifest, and must have one "
+				    "(mend the source)");
+	return 0;
+}
+
 static int restore(struct kt_pool *pool, struct kt_pool_change *ret_change, struct kt_error *error)
 {
+	struct kt_error why = {0};
+	int ret;
+
 	if (kt_slot_peek(&pool->slot))
 		return kt_error_set(error, EALREADY, pool->name, 0, "something is published");
+	if (pool->newest_missing) {
+		if (error)
+			*error = pool->state_error;
+		return -EBADMSG;
+	}
 	if (!pool->past_count)
 		return kt_error_set(error, ENOENT, pool->name, 0,
 				    "the state directory has no snapshot of it");
+	ret = check_restored(pool, &pool->past[0], &why);
+	if (ret)
+		return say_refused(pool, pool->past[0].snapshot->source, ret, &why, error);
 	return publish_past(pool, &pool->past[0], ret_change, error);
 }
 

@@ -42,7 +42,7 @@ void kt_pool_free(struct kt_pool *pool)
 	kt_snapshot_free(kt_slot_switch(&pool->slot, NULL));
 	kt_snapshot_free(kt_slot_switch(&pool->staged, NULL));
 	kt_history_drop_all(pool);
-	kt_store_close(pool->store, pool->last);
+	kt_store_close(pool->store, pool->last, pool->epoch, pool->epoch_digest);
 	pthread_mutex_destroy(&pool->looks);
 	pthread_mutex_destroy(&pool->writer);
 	free(pool);
@@ -195,8 +195,10 @@ static void stay(struct kt_pool *pool, uint64_t epoch, struct kt_pool_change *ch
  */
 static void retire(struct kt_pool *pool, struct kt_past old)
 {
-	if (!old.snapshot)
+	if (!old.snapshot) {
+		kt_history_trim(pool);
 		return;
+	}
 	kt_slot_wait_readers();
 	if (KT_PROBE_ENABLED(reclaim))
 		announce_reclaim(old.snapshot);
@@ -228,7 +230,7 @@ static void install(struct kt_pool *pool, struct kt_snapshot *next, uint64_t epo
  */
 static struct kt_snapshot *resume(struct kt_pool *pool, struct kt_snapshot *next)
 {
-	bool same = pool->resumable &&
+	bool same = pool->resumable && pool->past_count &&
 		    !memcmp(pool->past[0].snapshot->digest, next->digest, KT_DIGEST_LEN);
 
 	pool->resumable = false;

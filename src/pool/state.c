@@ -3,6 +3,7 @@
 #include "inside.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "image.h"
@@ -61,15 +62,67 @@ void kt_pool_state_error(const struct kt_pool *pool, struct kt_error *ret_error)
 	pthread_mutex_unlock(looks);
 }
 
-/* Those that cannot be read are left out: the history is a help, the counter is what must hold. */
+/* Until the first publication, which is kept or says itself why not. */
+static void say_missing(struct kt_pool *pool, const struct kt_error *what)
+{
+	pthread_mutex_lock(&pool->looks);
+	pool->state_error = *what;
+	pthread_mutex_unlock(&pool->looks);
+}
+
+static void miss_damaged(struct kt_pool *pool, uint64_t version, const struct kt_error *why)
+{
+	struct kt_error what;
+	char text[600];
+
+	kt_error_set(
+		&what, EBADMSG, pool->name, 0,
+		"%" PRIu64 ".snapshot, the newest in the state directory, cannot be read: %s "
+		"(older ones may have anchors that were removed since: mend the source, or put "
+		"the file back)",
+		version, kt_error_format(why, text, sizeof text));
+	say_missing(pool, &what);
+	pool->newest_missing = true;
+}
+
+/*
+ * Those that cannot be read are left out: the history is a help, the counter is what must hold. But
+ * the one behind the newest must not be taken for the newest.
+ */
 static void take_history(struct kt_pool *pool, const struct kt_store_state *state)
 {
 	for (uint32_t i = state->count; i-- > 0;) {
 		struct kt_past past = {.epoch = state->images[i].epoch, .kept = true};
+		struct kt_error why = {0};
 
-		if (!kt_store_map(pool->store, &state->images[i], &past.snapshot,
-				  &pool->state_error))
+		if (!kt_store_map(pool->store, &state->images[i], &past.snapshot, &why))
 			kt_history_push(pool, past);
+		else if (!i)
+			miss_damaged(pool, state->images[0].version, &why);
+	}
+}
+
+/* What was published in memory alone: known after an orderly end, possible after any other. */
+static void look_for_unkept(struct kt_pool *pool, const struct kt_store_state *state)
+{
+	uint64_t newest = state->count ? state->images[0].version : 0;
+	bool clean = kt_store_was_clean(pool->store);
+	struct kt_error what;
+
+	if (clean && state->last > newest) {
+		kt_error_set(&what, EBADMSG, pool->name, 0,
+			     "version %" PRIu64 " was published last and could not be kept: the "
+			     "state directory ends with version %" PRIu64 " (older ones may have "
+			     "anchors that were removed since: mend the source)",
+			     state->last, newest);
+		say_missing(pool, &what);
+		pool->newest_missing = true;
+	} else if (!clean && !pool->newest_missing) {
+		kt_error_set(&what, ENODATA, pool->name, 0,
+			     "the last run did not end in order: if it said that a version will "
+			     "not survive a restart, that version is lost, and what it removed is "
+			     "back (look into its log)");
+		say_missing(pool, &what);
 	}
 }
 
@@ -91,6 +144,7 @@ static int use_state(struct kt_pool *pool, const char *dir, struct kt_error *err
 	pool->epoch = state->epoch;
 	pthread_mutex_unlock(&pool->looks);
 	take_history(pool, state);
+	look_for_unkept(pool, state);
 	pool->resumable = kt_store_was_clean(pool->store) && pool->past_count &&
 			  pool->past[0].snapshot->version == state->last;
 	return 0;

@@ -22,6 +22,7 @@
 struct kt_store {
 	int dir_fd; /* DIR/POOL; locked for as long as it is open */
 	bool was_clean;
+	uint64_t begun_at;	     /* `last` when it was opened */
 	char path[PATH_MAX];	     /* of the directory, for errors */
 	struct kt_store_state state; /* what is on the disk */
 };
@@ -216,7 +217,7 @@ static int open_store(struct kt_store *store, const char *dir, const char *pool,
 		return ret;
 	memcpy(store->state.pool, pool, strlen(pool));
 	ret = read_state(store, error);
-	store->was_clean = !ret && store->state.clean;
+	store->was_clean = ret == -ENOENT || (!ret && store->state.clean);
 	if (ret == -ENOENT)
 		ret = begin(store, error);
 	if (ret)
@@ -225,6 +226,7 @@ static int open_store(struct kt_store *store, const char *dir, const char *pool,
 	next = store->state;
 	/* What was published without being kept came no further than the floor. */
 	next.last = next.floor;
+	store->begun_at = next.last;
 	fill_head(store, &next, false);
 	if (!ret)
 		ret = write_state(store, &next);
@@ -327,18 +329,29 @@ int kt_store_keep(struct kt_store *store, struct kt_store_state *next,
 	return 0;
 }
 
-void kt_store_close(struct kt_store *store, uint64_t last)
+static void write_last(struct kt_store *store, uint64_t last, uint64_t epoch,
+		       const uint8_t *epoch_digest)
 {
-	struct kt_store_state next;
+	struct kt_store_state next = store->state;
 
-	if (!store)
-		return;
-	next = store->state;
 	if (next.last < last)
 		next.last = last;
+	if (next.epoch < epoch) {
+		next.epoch = epoch;
+		memcpy(next.epoch_digest, epoch_digest, KT_DIGEST_LEN);
+	}
 	fill_head(store, &next, true);
 	/* Not written: it is not clean then, and the next run begins beyond the floor. */
 	(void)!write_state(store, &next);
+}
+
+void kt_store_close(struct kt_store *store, uint64_t last, uint64_t epoch,
+		    const uint8_t epoch_digest[KT_DIGEST_LEN])
+{
+	if (!store)
+		return;
+	if (store->was_clean || last > store->begun_at)
+		write_last(store, last, epoch, epoch_digest);
 	close(store->dir_fd);
 	free(store);
 }

@@ -14,7 +14,8 @@
  * The counter. What is published while nothing can be written must not be given again after a
  * crash, so `state` always says how far versions may have come: `floor`, some KT_STORE_AHEAD beyond
  * the last. After an end without kt_store_close the next version is beyond the floor, else it is
- * the one behind the last.
+ * the one behind the last. After an orderly end `last` is exact: when it is beyond the newest
+ * image, what was published last could not be kept.
  *
  * Threads: one at a time. It blocks for the disk.
  */
@@ -75,7 +76,7 @@ struct kt_store;
 KT_WARN_UNUSED int kt_store_open(const char *dir, const char *pool, struct kt_store **ret_store,
 				 struct kt_error *error);
 
-/* What is known to be on the disk. was_clean: how it was found; false too when it is new. */
+/* What is known to be on the disk. was_clean: how it was found; true too when it is new. */
 const struct kt_store_state *kt_store_state(const struct kt_store *store);
 bool kt_store_was_clean(const struct kt_store *store);
 
@@ -90,7 +91,12 @@ KT_WARN_UNUSED int kt_store_map(const struct kt_store *store, const struct kt_st
 KT_WARN_UNUSED int kt_store_keep(struct kt_store *store, struct kt_store_state *next,
 				 const struct kt_snapshot *snapshot, struct kt_error *error);
 
-/* `last` may be further than on the disk: the last that was published. NULL is fine. */
-void kt_store_close(struct kt_store *store, uint64_t last);
+/*
+ * `last` and `epoch` may be further than on the disk: the last and the highest that were published,
+ * kept or not. What was not clean, and had nothing published since, stays as it is: a clean counter
+ * beyond the newest image says that something was published and could not be kept. NULL is fine.
+ */
+void kt_store_close(struct kt_store *store, uint64_t last, uint64_t epoch,
+		    const uint8_t epoch_digest[KT_DIGEST_LEN]);
 
 #endif
