@@ -168,6 +168,15 @@ KT_WARN_UNUSED int kt_anchor_set_add_source(struct kt_anchor_set *set, const cha
  */
 unsigned int kt_source_purposes(const char *source);
 
+/*
+ * Every place that `system` may stand for in this process, in its order, variables and the prefix
+ * (as in the options) applied: for those who watch them. None where `embedded` is forced. The path
+ * is valid for the call only. -ENOMEM: not all were told.
+ */
+KT_WARN_UNUSED int kt_source_system_places(const char *system_root,
+					   void (*fn)(const char *path, bool directory, void *arg),
+					   void *arg);
+
 /* The path within a source that names one, else NULL. */
 const char *kt_source_path(const char *source);
 

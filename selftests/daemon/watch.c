@@ -250,6 +250,28 @@ TEST_F(watch, an_overflow_makes_all_due)
 		EXPECT_TRUE(kt_watch_is_due(self->watch, i, self->now_ms + DEBOUNCE_MS));
 }
 
+/* One more than are followed: the others are, and it is said. */
+TEST_F(watch, links_beyond_those_that_are_followed_are_said)
+{
+	char name[32];
+
+	ASSERT_EQ(0, mkdir("d", 0755));
+	sh("echo a >f");
+	self->place = (struct kt_watch_place){"d", true};
+	for (int i = 0; i < KT_WATCH_LINKS_MAX; i++) {
+		snprintf(name, sizeof name, "d/%d.pem", i);
+		ASSERT_EQ(0, symlink("../f", name));
+	}
+	EXPECT_EQ(0, kt_watch_look(self->watch, 0, &self->place, 1));
+	ASSERT_EQ(0, symlink("../f", "d/more.pem"));
+	EXPECT_EQ(-E2BIG, kt_watch_look(self->watch, 0, &self->place, 1));
+	kt_watch_read(self->watch, self->now_ms);
+	EXPECT_EQ(-E2BIG, kt_watch_look(self->watch, 0, &self->place, 1));
+	sh("echo b >f");
+	kt_watch_read(self->watch, self->now_ms);
+	EXPECT_TRUE(kt_watch_is_due(self->watch, 0, self->now_ms + DEBOUNCE_MS));
+}
+
 TEST_F(watch, nothing_changed_is_no_timeout)
 {
 	EXPECT_EQ(-1, kt_watch_timeout_ms(self->watch, self->now_ms));

@@ -350,6 +350,52 @@ TEST_F(system, embedded_limits_are_not_laid_over_other_sources)
 	EXPECT_EQ(KT_DISTRUST_NEVER, files_limits(&self->f, self->c).distrust_after);
 }
 
+/* ---- Places, for those who watch them -------------------------------------------------------- */
+
+static void append_place(const char *path, bool directory, void *arg)
+{
+	char *list = arg;
+
+	snprintf(list + strlen(list), 2048 - strlen(list), "%s%s ", path, directory ? "/" : "");
+}
+
+static void expect_places(const char *root, const char *want)
+{
+	char list[2048] = "";
+
+	EXPECT_EQ(0, kt_source_system_places(root, append_place, list));
+	EXPECT_STREQ(want, list);
+}
+
+TEST_F(system, every_place_is_told_in_its_order)
+{
+	expect_places(NULL, "/etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt "
+			    "/etc/ssl/ca-bundle.pem /etc/pki/tls/cacert.pem "
+			    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem /etc/ssl/cert.pem "
+			    "/etc/ssl/certs/ /etc/pki/tls/certs/ ");
+}
+
+TEST_F(system, places_follow_the_variables_and_the_prefix)
+{
+	setenv("SSL_CERT_FILE", "mine", 1);
+	setenv("SSL_CERT_DIR", ":/one::two:", 1);
+	expect_places("", "mine /one/ two/ ");
+	expect_places("/root", "/root/mine /root/one/ /root/two/ ");
+	unsetenv("SSL_CERT_FILE");
+	setenv("SSL_CERT_DIR", ":", 1);
+	expect_places("/r",
+		      "/r/etc/ssl/certs/ca-certificates.crt /r/etc/pki/tls/certs/ca-bundle.crt "
+		      "/r/etc/ssl/ca-bundle.pem /r/etc/pki/tls/cacert.pem "
+		      "/r/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem "
+		      "/r/etc/ssl/cert.pem ");
+}
+
+TEST_F(system, no_place_counts_where_embedded_roots_are_forced)
+{
+	setenv("KTRUST_EMBEDDED_ROOTS", "1", 1);
+	expect_places(NULL, "");
+}
+
 /* ---- Without a prefix ----------------------------------------------------------------------- */
 
 /* What the process does with /etc is seen by nobody else. */

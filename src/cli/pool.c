@@ -13,11 +13,14 @@ enum {
 	KEY_KEY = 'k',
 	KEY_OUT = 'o',
 	KEY_PURPOSE = 0x100,
-	KEY_CRL
+	KEY_CRL,
+	KEY_DIGEST
 };
 
 static const struct argp_option options[] = {
 	{"force", KEY_FORCE, NULL, 0, "load, commit, rollback: even if a guard refuses", 1},
+	{"digest", KEY_DIGEST, "HEX", 0,
+	 "commit: only the candidate whose digest is or begins with this (16 digits or more)", 1},
 	{"epoch", KEY_EPOCH, "N", 0, "manifest: counts up with each content of a pool", 1},
 	{"key", KEY_KEY, "FILE", 0, "manifest: sign it with this Ed25519 key (PEM)", 1},
 	{"out", KEY_OUT, "FILE", 0, "manifest: write it there", 1},
@@ -47,6 +50,16 @@ static error_t take_epoch(struct kt_cli_pool_args *args, const char *arg, struct
 	return 0;
 }
 
+static error_t take_digest(struct kt_cli_pool_args *args, char *arg, struct argp_state *state)
+{
+	size_t len = strlen(arg);
+
+	args->digest = arg;
+	if (len < 16 || len > 64 || arg[strspn(arg, "0123456789abcdefABCDEF")])
+		argp_error(state, "--digest %s: 16 to 64 hex digits are expected", arg);
+	return 0;
+}
+
 static error_t take_flag(int key, char *arg, struct argp_state *state)
 {
 	struct kt_cli_pool_args *args = state->input;
@@ -55,6 +68,8 @@ static error_t take_flag(int key, char *arg, struct argp_state *state)
 	case KEY_FORCE:
 		args->force = true;
 		return 0;
+	case KEY_DIGEST:
+		return take_digest(args, arg, state);
 	case KEY_EPOCH:
 		return take_epoch(args, arg, state);
 	case KEY_KEY:
@@ -105,7 +120,9 @@ static const char doc[] =
 	"(file:PATH, dir:PATH, certdata:PATH, crl:PATH, system, embedded; several add up) it reads "
 	"these instead, for this once.\n\n"
 	"stage does as much of it as makes a candidate. diff shows what it would change, check "
-	"whether the pool's guards would let it pass, commit publishes it, unstage drops it. "
+	"whether the pool's guards would let it pass, commit publishes it (with --digest only if "
+	"it is still the one that diff "
+	"showed), unstage drops it. "
 	"history shows earlier versions, rollback publishes one of them again (the one before, "
 	"if not told), as a new version.\n\n"
 	"manifest asks no daemon: it writes what the SOURCEs come to, for a pool's 'manifest'.\n\n"
@@ -173,6 +190,8 @@ int kt_cli_pool(int argc, char **argv)
 			return wrong(&args, "wrong number of arguments");
 		if (args.force && !action->may_force)
 			return wrong(&args, "it has no --force");
+		if (args.digest && action->run != kt_cli_pool_commit)
+			return wrong(&args, "it has no --digest");
 		return action->run(&args);
 	}
 	return wrong(&args, "no such action");

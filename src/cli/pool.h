@@ -18,6 +18,7 @@ struct kt_cli_pool_args {
 	unsigned long long epoch;
 	const char *key;
 	const char *out;
+	const char *digest;
 };
 
 typedef int kt_cli_pool_action(const struct kt_cli_pool_args *args);

@@ -66,6 +66,7 @@ int kt_cli_pool_diff(const struct kt_cli_pool_args *args)
 	printf("%s: %lld added, %lld removed, %lld with other limits, %lld re-issued\n",
 	       kt_text(result, "pool"), kt_number(result, "added"), kt_number(result, "removed"),
 	       kt_number(result, "constraints"), kt_number(result, "reissued"));
+	printf("digest %s\n", kt_text(result, "staged_digest"));
 	json_decref(list);
 	json_decref(result);
 	return kt_print_end();

@@ -83,6 +83,8 @@ static int ask(const struct kt_cli_pool_args *args, json_t *request, const char 
 	if (args->ask.json)
 		return kt_print_json(result);
 	print_change(result, word);
+	if (json_string_value(json_object_get(result, "staged_digest")))
+		printf("digest %s\n", kt_text(result, "staged_digest"));
 	json_decref(result);
 	return kt_print_end();
 }
@@ -108,7 +110,11 @@ int kt_cli_pool_check(const struct kt_cli_pool_args *args)
 
 int kt_cli_pool_commit(const struct kt_cli_pool_args *args)
 {
-	return ask(args, kt_cli_pool_request(args, "pool.commit"), "");
+	json_t *request = kt_cli_pool_request(args, "pool.commit");
+
+	if (args->digest)
+		json_object_set_new(request, "digest", json_string(args->digest));
+	return ask(args, request, "");
 }
 
 int kt_cli_pool_rollback(const struct kt_cli_pool_args *args)

@@ -26,6 +26,7 @@ struct kt_daemon {
 struct kt_operation;
 
 #define KT_QUESTION_SOURCES_MAX 64
+#define KT_QUESTION_DIGEST_MIN	16
 
 /* A request that makes sense. The sources are the JSON's own, so they live as long as that. */
 struct kt_question {
@@ -35,6 +36,7 @@ struct kt_question {
 	size_t source_count; /* 0: what the configuration names */
 	unsigned int flags;  /* KT_FORCE */
 	uint64_t version;    /* 0: none is named */
+	const char *digest;  /* hex, KT_QUESTION_DIGEST_MIN digits or more; NULL: none is named */
 };
 
 /*

@@ -215,7 +215,8 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 struct kt_operation {
 	const char *name;
 	kt_operation_fn *run;
-	bool on_pool; /* the request names one, and may name a source, a version, and "force" */
+	bool on_pool; /* the request names one, and may name a source, a version, a digest, and
+			 "force" */
 };
 
 static const struct kt_operation operations[] = {
@@ -265,6 +266,21 @@ static int take_sources(json_t *request, struct kt_question *question, struct kt
 	return 0;
 }
 
+static int take_digest(json_t *request, struct kt_question *question, struct kt_error *error)
+{
+	json_t *digest = json_object_get(request, "digest");
+	const char *hex = json_string_value(digest);
+	size_t len = hex ? strlen(hex) : 0;
+
+	if (digest && (len < KT_QUESTION_DIGEST_MIN || len > 2 * KT_DIGEST_LEN ||
+		       hex[strspn(hex, "0123456789abcdefABCDEF")]))
+		return kt_error_set(error, EINVAL, "control", 0,
+				    "\"digest\" is not %d to %d hex digits", KT_QUESTION_DIGEST_MIN,
+				    2 * KT_DIGEST_LEN);
+	question->digest = hex;
+	return 0;
+}
+
 static int find_pool(struct kt_daemon *daemon, json_t *request, struct kt_question *question,
 		     struct kt_error *error)
 {
@@ -276,6 +292,8 @@ static int find_pool(struct kt_daemon *daemon, json_t *request, struct kt_questi
 	if (!name)
 		return kt_error_set(error, EINVAL, "control", 0, "\"pool\" is missing");
 	err = take_sources(request, question, error);
+	if (!err)
+		err = take_digest(request, question, error);
 	if (err)
 		return err;
 	if (force && !json_is_boolean(force))

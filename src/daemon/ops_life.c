@@ -49,32 +49,51 @@ int kt_op_pool_load(struct kt_daemon *daemon, const struct kt_question *question
 	return answer(daemon, question, err, &change, ret_result, error);
 }
 
+/* Which candidate that is, for kt_op_pool_commit. */
+static int answer_candidate(struct kt_daemon *daemon, const struct kt_question *question, int err,
+			    const struct kt_pools_candidate *candidate, json_t **ret_result,
+			    struct kt_error *error)
+{
+	json_t *made;
+
+	if (err)
+		return err;
+	made = change_info(pool_of(daemon, question), &candidate->change);
+	if (made && json_object_set_new(made, "staged_digest",
+					kt_json_digest(candidate->digest, KT_DIGEST_LEN))) {
+		json_decref(made);
+		made = NULL;
+	}
+	return kt_op_done(made, ret_result, error);
+}
+
 int kt_op_pool_stage(struct kt_daemon *daemon, const struct kt_question *question,
 		     struct kt_control *control, json_t **ret_result, struct kt_error *error)
 {
-	struct kt_pool_change change;
-	int err =
-		kt_pools_stage(daemon->pools, question->pool, sources_of(question), &change, error);
+	struct kt_pools_candidate candidate;
+	int err = kt_pools_stage(daemon->pools, question->pool, sources_of(question), &candidate,
+				 error);
 
 	(void)control;
-	return answer(daemon, question, err, &change, ret_result, error);
+	return answer_candidate(daemon, question, err, &candidate, ret_result, error);
 }
 
 int kt_op_pool_check(struct kt_daemon *daemon, const struct kt_question *question,
 		     struct kt_control *control, json_t **ret_result, struct kt_error *error)
 {
-	struct kt_pool_change change;
-	int err = kt_pool_check(pool_of(daemon, question), &change, error);
+	struct kt_pools_candidate candidate;
+	int err = kt_pools_check(daemon->pools, question->pool, &candidate, error);
 
 	(void)control;
-	return answer(daemon, question, err, &change, ret_result, error);
+	return answer_candidate(daemon, question, err, &candidate, ret_result, error);
 }
 
 int kt_op_pool_commit(struct kt_daemon *daemon, const struct kt_question *question,
 		      struct kt_control *control, json_t **ret_result, struct kt_error *error)
 {
 	struct kt_pool_change change;
-	int err = kt_pools_commit(daemon->pools, question->pool, question->flags, &change, error);
+	int err = kt_pools_commit(daemon->pools, question->pool, question->digest, question->flags,
+				  &change, error);
 
 	(void)control;
 	return answer(daemon, question, err, &change, ret_result, error);
@@ -95,7 +114,7 @@ int kt_op_pool_unstage(struct kt_daemon *daemon, const struct kt_question *quest
 		       struct kt_control *control, json_t **ret_result, struct kt_error *error)
 {
 	struct kt_pool *pool = pool_of(daemon, question);
-	int err = kt_pool_unstage(pool, error);
+	int err = kt_pools_unstage(daemon->pools, question->pool, error);
 
 	(void)control;
 	if (err)

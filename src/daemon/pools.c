@@ -4,22 +4,30 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "log.h"
 
 struct entry {
 	const struct kt_config_pool *config;
 	struct kt_pool *pool;
-	pthread_mutex_t load_lock; /* one load at a time, so that versions follow requests */
-	pthread_mutex_t lock;	   /* last_error, notes */
+	/* One load at a time, so that versions follow requests; and who staged what. */
+	pthread_mutex_t load_lock;
+	bool by_watcher;      /* whoever staged last was the watcher */
+	bool left;	      /* the watcher left a candidate that was not its own */
+	pthread_mutex_t lock; /* last_error, notes */
 	struct kt_error last_error;
 	struct kt_notes notes; /* of the last load, be it refused */
 };
 
 struct kt_pools {
 	const struct kt_config *config;
+	int freed_fd; /* eventfd */
 	size_t count;
 	struct entry entries[];
 };
@@ -34,6 +42,12 @@ int kt_pools_new(const struct kt_config *config, struct kt_pools **ret_pools,
 	if (!pools)
 		return kt_error_set(error, ENOMEM, "pools", 0, "out of memory");
 	pools->config = config;
+	pools->freed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (pools->freed_fd < 0) {
+		err = errno;
+		free(pools);
+		return kt_error_set(error, err, "pools", 0, "eventfd: %s", strerror(err));
+	}
 	for (; pools->count < config->pool_count; pools->count++) {
 		struct entry *entry = &pools->entries[pools->count];
 
@@ -64,6 +78,7 @@ void kt_pools_free(struct kt_pools *pools)
 		pthread_mutex_destroy(&pools->entries[i].load_lock);
 		pthread_mutex_destroy(&pools->entries[i].lock);
 	}
+	close(pools->freed_fd);
 	free(pools);
 }
 
@@ -87,13 +102,16 @@ struct kt_pool *kt_pools_named(const struct kt_pools *pools, const char *name)
 
 /* What is to be done with a pool, by one function of the table below. */
 struct deed {
-	const struct kt_config *config;
+	struct kt_pools *pools;
 	struct entry *entry;
 	struct kt_sources sources; /* KT_CONFIGURED_SOURCES: what the configuration names */
 	struct kt_notes *notes;	   /* what the sources note; kept with the outcome */
 	uint64_t version;
 	unsigned int flags;
-	const char *failed; /* what it was not, in the log */
+	const char *expected; /* digest, or the beginning of it; NULL: whichever */
+	bool by_watcher;
+	uint8_t *ret_digest; /* of the candidate; NULL: nobody asks */
+	const char *failed;  /* what it was not, in the log */
 };
 
 typedef int doing(const struct deed *deed, struct kt_pool_change *ret_change,
@@ -124,7 +142,8 @@ static int prepare(const struct deed *deed, struct kt_anchor_set *set,
 		sources = (struct kt_sources){(const char *const *)config->sources.at,
 					      config->sources.count};
 	if (set)
-		err = kt_gather(deed->config, config, sources, set, names, deed->notes, &why);
+		err = kt_gather(deed->pools->config, config, sources, set, names, deed->notes,
+				&why);
 	else
 		err = kt_error_set(&why, ENOMEM, config->name, 0, "out of memory");
 	if (!err)
@@ -150,6 +169,30 @@ static int load(const struct deed *deed, struct kt_pool_change *ret_change, stru
 	return err;
 }
 
+/* False, and all zeros: nothing is staged. */
+static bool staged_digest(const struct entry *entry, uint8_t ret_digest[static KT_DIGEST_LEN])
+{
+	struct kt_snapshot_info about;
+	const struct kt_snapshot *staged;
+
+	memset(ret_digest, 0, KT_DIGEST_LEN);
+	kt_pool_read_begin(entry->pool);
+	staged = kt_pool_staged(entry->pool);
+	if (staged) {
+		kt_snapshot_describe(staged, &about);
+		memcpy(ret_digest, about.digest, KT_DIGEST_LEN);
+	}
+	kt_pool_read_end(entry->pool);
+	return staged != NULL;
+}
+
+static bool is_staged(const struct entry *entry)
+{
+	uint8_t digest[KT_DIGEST_LEN];
+
+	return staged_digest(entry, digest);
+}
+
 static int stage(const struct deed *deed, struct kt_pool_change *ret_change, struct kt_error *error)
 {
 	struct kt_anchor_set *set = kt_anchor_set_new();
@@ -159,14 +202,36 @@ static int stage(const struct deed *deed, struct kt_pool_change *ret_change, str
 
 	if (!err)
 		err = kt_pool_stage(deed->entry->pool, set, names, &manifest, ret_change, error);
+	if (!err)
+		deed->entry->by_watcher = deed->by_watcher;
+	if (!err && deed->by_watcher)
+		deed->entry->left = false;
+	if (!err && deed->ret_digest)
+		staged_digest(deed->entry, deed->ret_digest);
 	kt_anchor_set_free(set);
 	return err;
 }
 
+static bool begins_with(const uint8_t digest[static KT_DIGEST_LEN], const char *expected)
+{
+	char hex[2 * KT_DIGEST_LEN + 1];
+
+	for (size_t i = 0; i < KT_DIGEST_LEN; i++)
+		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	return !strncasecmp(hex, expected, strlen(expected));
+}
+
+/* Candidates change under the lock that is held here: what was compared is what is published. */
 static int commit(const struct deed *deed, struct kt_pool_change *ret_change,
 		  struct kt_error *error)
 {
-	return kt_pool_commit_staged(deed->entry->pool, deed->flags, ret_change, error);
+	const struct entry *entry = deed->entry;
+	uint8_t digest[KT_DIGEST_LEN];
+
+	if (deed->expected && staged_digest(entry, digest) && !begins_with(digest, deed->expected))
+		return kt_error_set(error, ESTALE, entry->config->name, 0,
+				    "another candidate was staged meanwhile (ktrust pool diff)");
+	return kt_pool_commit_staged(entry->pool, deed->flags, ret_change, error);
 }
 
 static int roll_back(const struct deed *deed, struct kt_pool_change *ret_change,
@@ -185,7 +250,7 @@ static int check_names(const struct deed *deed, char *names, struct kt_error *er
 	int err = 0;
 
 	while (!err && (name = strsep(&rest, " ")))
-		err = kt_config_check_source(deed->config, deed->entry->config, name, error);
+		err = kt_config_check_source(deed->pools->config, deed->entry->config, name, error);
 	return err;
 }
 
@@ -259,6 +324,28 @@ static void say_failure(const struct deed *deed, const struct kt_error *why)
 		       text);
 }
 
+/* With load_lock. The watcher catches up with what it left. */
+static void tell_freed(const struct kt_pools *pools, const struct entry *entry)
+{
+	if (entry->left && !is_staged(entry))
+		(void)!eventfd_write(pools->freed_fd, 1);
+}
+
+/* With load_lock: the watcher's turn, and the candidate is another's. */
+static bool is_anothers(const struct deed *deed)
+{
+	struct entry *entry = deed->entry;
+
+	if (!deed->by_watcher || entry->by_watcher || !is_staged(entry))
+		return false;
+	entry->left = true;
+	kt_log(LOG_NOTICE,
+	       "pool %s: its sources have changed, but a candidate that was staged by request is "
+	       "left as it is (commit or unstage it)",
+	       entry->config->name);
+	return true;
+}
+
 /* One at a time; said in the log; a failure is remembered until something succeeds. */
 static int carry_out(const struct deed *deed, doing *fn, struct kt_pool_change *ret_change,
 		     struct kt_error *error)
@@ -269,6 +356,10 @@ static int carry_out(const struct deed *deed, doing *fn, struct kt_pool_change *
 	int err;
 
 	pthread_mutex_lock(&entry->load_lock);
+	if (is_anothers(deed)) {
+		pthread_mutex_unlock(&entry->load_lock);
+		return -EBUSY;
+	}
 	err = fn(deed, &change, &why);
 	if (err)
 		say_failure(deed, &why);
@@ -281,6 +372,7 @@ static int carry_out(const struct deed *deed, doing *fn, struct kt_pool_change *
 	if (deed->notes)
 		entry->notes = *deed->notes;
 	pthread_mutex_unlock(&entry->lock);
+	tell_freed(deed->pools, entry);
 	pthread_mutex_unlock(&entry->load_lock);
 	if (!err)
 		*ret_change = change;
@@ -293,7 +385,7 @@ int kt_pools_load(struct kt_pools *pools, size_t index, struct kt_sources source
 		  unsigned int flags, struct kt_pool_change *ret_change, struct kt_error *error)
 {
 	struct kt_notes notes = {.count = 0};
-	const struct deed deed = {.config = pools->config,
+	const struct deed deed = {.pools = pools,
 				  .entry = &pools->entries[index],
 				  .sources = sources,
 				  .notes = &notes,
@@ -303,24 +395,90 @@ int kt_pools_load(struct kt_pools *pools, size_t index, struct kt_sources source
 	return carry_out(&deed, load, ret_change, error);
 }
 
-int kt_pools_stage(struct kt_pools *pools, size_t index, struct kt_sources sources,
-		   struct kt_pool_change *ret_change, struct kt_error *error)
+static int stage_as(struct deed *deed, struct kt_pool_change *ret_change, struct kt_error *error)
 {
 	struct kt_notes notes = {.count = 0};
-	const struct deed deed = {.config = pools->config,
-				  .entry = &pools->entries[index],
-				  .sources = sources,
-				  .notes = &notes,
-				  .failed = "staged"};
 
-	return carry_out(&deed, stage, ret_change, error);
+	deed->notes = &notes;
+	deed->failed = "staged";
+	return carry_out(deed, stage, ret_change, error);
 }
 
-int kt_pools_commit(struct kt_pools *pools, size_t index, unsigned int flags,
+int kt_pools_stage(struct kt_pools *pools, size_t index, struct kt_sources sources,
+		   struct kt_pools_candidate *ret_candidate, struct kt_error *error)
+{
+	struct kt_pools_candidate made;
+	struct deed deed = {.pools = pools,
+			    .entry = &pools->entries[index],
+			    .sources = sources,
+			    .ret_digest = made.digest};
+	int err = stage_as(&deed, &made.change, error);
+
+	if (!err)
+		*ret_candidate = made;
+	return err;
+}
+
+int kt_pools_stage_watched(struct kt_pools *pools, size_t index)
+{
+	struct kt_pool_change change;
+	struct deed deed = {.pools = pools, .entry = &pools->entries[index], .by_watcher = true};
+
+	return stage_as(&deed, &change, NULL);
+}
+
+int kt_pools_freed_fd(const struct kt_pools *pools)
+{
+	return pools->freed_fd;
+}
+
+bool kt_pools_take_left(struct kt_pools *pools, size_t index)
+{
+	struct entry *entry = &pools->entries[index];
+	bool taken;
+
+	pthread_mutex_lock(&entry->load_lock);
+	taken = entry->left && !is_staged(entry);
+	if (taken)
+		entry->left = false;
+	pthread_mutex_unlock(&entry->load_lock);
+	return taken;
+}
+
+int kt_pools_check(struct kt_pools *pools, size_t index, struct kt_pools_candidate *ret_candidate,
+		   struct kt_error *error)
+{
+	struct entry *entry = &pools->entries[index];
+	int err;
+
+	pthread_mutex_lock(&entry->load_lock);
+	err = kt_pool_check(entry->pool, &ret_candidate->change, error);
+	if (!err)
+		staged_digest(entry, ret_candidate->digest);
+	pthread_mutex_unlock(&entry->load_lock);
+	return err;
+}
+
+int kt_pools_unstage(struct kt_pools *pools, size_t index, struct kt_error *error)
+{
+	struct entry *entry = &pools->entries[index];
+	int err;
+
+	pthread_mutex_lock(&entry->load_lock);
+	err = kt_pool_unstage(entry->pool, error);
+	tell_freed(pools, entry);
+	pthread_mutex_unlock(&entry->load_lock);
+	return err;
+}
+
+int kt_pools_commit(struct kt_pools *pools, size_t index, const char *digest, unsigned int flags,
 		    struct kt_pool_change *ret_change, struct kt_error *error)
 {
-	const struct deed deed = {
-		.entry = &pools->entries[index], .flags = flags, .failed = "committed"};
+	const struct deed deed = {.pools = pools,
+				  .entry = &pools->entries[index],
+				  .flags = flags,
+				  .expected = digest,
+				  .failed = "committed"};
 
 	return carry_out(&deed, commit, ret_change, error);
 }
@@ -328,7 +486,8 @@ int kt_pools_commit(struct kt_pools *pools, size_t index, unsigned int flags,
 int kt_pools_roll_back(struct kt_pools *pools, size_t index, uint64_t version, unsigned int flags,
 		       struct kt_pool_change *ret_change, struct kt_error *error)
 {
-	const struct deed deed = {.entry = &pools->entries[index],
+	const struct deed deed = {.pools = pools,
+				  .entry = &pools->entries[index],
 				  .version = version,
 				  .flags = flags,
 				  .failed = "rolled back"};
@@ -340,7 +499,7 @@ int kt_pools_roll_back(struct kt_pools *pools, size_t index, uint64_t version, u
 int kt_pools_restore(struct kt_pools *pools, size_t index)
 {
 	struct entry *entry = &pools->entries[index];
-	const struct deed deed = {.config = pools->config, .entry = entry, .failed = "restored"};
+	const struct deed deed = {.pools = pools, .entry = entry, .failed = "restored"};
 	struct kt_pool_change change;
 	struct kt_error before, missing;
 	char text[600];

@@ -39,13 +39,39 @@ KT_WARN_UNUSED int kt_pools_load(struct kt_pools *pools, size_t index, struct kt
 				 unsigned int flags, struct kt_pool_change *ret_change,
 				 struct kt_error *error);
 
-/* The same, as far as a candidate. */
-KT_WARN_UNUSED int kt_pools_stage(struct kt_pools *pools, size_t index, struct kt_sources sources,
-				  struct kt_pool_change *ret_change, struct kt_error *error);
+/* A candidate: what it would change, and which one it is. */
+struct kt_pools_candidate {
+	struct kt_pool_change change;
+	uint8_t digest[KT_DIGEST_LEN]; /* all zeros: nothing is staged, there is nothing new */
+};
 
-/* kt_pool_commit_staged and kt_pool_roll_back, said in the log and remembered likewise. */
-KT_WARN_UNUSED int kt_pools_commit(struct kt_pools *pools, size_t index, unsigned int flags,
-				   struct kt_pool_change *ret_change, struct kt_error *error);
+/* The same, as far as a candidate, in place of any other. */
+KT_WARN_UNUSED int kt_pools_stage(struct kt_pools *pools, size_t index, struct kt_sources sources,
+				  struct kt_pools_candidate *ret_candidate, struct kt_error *error);
+
+/*
+ * The same for the watcher, from the configured sources: a candidate that somebody else staged is
+ * neither replaced nor dropped, since he may be about to commit what he has read of it. -EBUSY then
+ * (said in the log); when that candidate is gone, kt_pools_freed_fd is readable (an eventfd, one
+ * for all pools), and kt_pools_take_left says once which pools are to be staged now.
+ */
+KT_WARN_UNUSED int kt_pools_stage_watched(struct kt_pools *pools, size_t index);
+int kt_pools_freed_fd(const struct kt_pools *pools);
+bool kt_pools_take_left(struct kt_pools *pools, size_t index);
+
+/* kt_pool_check and kt_pool_unstage, with no other candidate coming in between. */
+KT_WARN_UNUSED int kt_pools_check(struct kt_pools *pools, size_t index,
+				  struct kt_pools_candidate *ret_candidate, struct kt_error *error);
+KT_WARN_UNUSED int kt_pools_unstage(struct kt_pools *pools, size_t index, struct kt_error *error);
+
+/*
+ * kt_pool_commit_staged and kt_pool_roll_back, said in the log and remembered likewise. digest:
+ * NULL, or hex digits that the candidate's digest must begin with; -ESTALE: it does not, so it is
+ * not the one that the asker knows.
+ */
+KT_WARN_UNUSED int kt_pools_commit(struct kt_pools *pools, size_t index, const char *digest,
+				   unsigned int flags, struct kt_pool_change *ret_change,
+				   struct kt_error *error);
 KT_WARN_UNUSED int kt_pools_roll_back(struct kt_pools *pools, size_t index, uint64_t version,
 				      unsigned int flags, struct kt_pool_change *ret_change,
 				      struct kt_error *error);

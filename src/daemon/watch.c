@@ -240,25 +240,31 @@ static bool walk(struct look *look, struct way *way, const char *path)
 	return found == 0;
 }
 
+static bool may_be_link(const struct dirent *entry)
+{
+	return (entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) && entry->d_name[0] != '.';
+}
+
 static void walk_links(struct look *look, struct way *way)
 {
 	DIR *list = opendir(way->at);
-	unsigned int left = KT_WATCH_LINKS_MAX;
+	unsigned int count = 0;
 	char directory[PATH_MAX], link[PATH_MAX];
 	struct dirent *entry;
 
 	if (!list)
 		return;
 	strcpy(directory, way->at);
-	while (left && (entry = readdir(list))) {
-		if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
+	while (count <= KT_WATCH_LINKS_MAX && (entry = readdir(list))) {
+		if (!may_be_link(entry) || count++ == KT_WATCH_LINKS_MAX)
 			continue;
 		strcpy(link, directory);
-		if (append(link, entry->d_name) && entry->d_name[0] != '.')
+		if (append(link, entry->d_name))
 			walk(look, way, link);
-		left--;
 	}
 	closedir(list);
+	if (count > KT_WATCH_LINKS_MAX && !look->err)
+		look->err = -E2BIG;
 }
 
 static void drop_entry(struct kt_watch *watch, size_t i)

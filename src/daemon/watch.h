@@ -30,7 +30,7 @@
 #include <ktrust/error.h>
 
 #define KT_WATCH_PATIENCE  10
-#define KT_WATCH_LINKS_MAX 4096 /* of one directory; further ones are not followed */
+#define KT_WATCH_LINKS_MAX 4096 /* of one directory; further ones are -E2BIG */
 
 struct kt_watch;
 
@@ -48,8 +48,8 @@ int kt_watch_fd(const struct kt_watch *watch);
 
 /*
  * Find the way to these places anew; the subject is not due any more. Returns 0, or the first thing
- * that went wrong (-ENOSPC: the limit fs.inotify.max_user_watches; -EACCES; -ENOMEM): what could be
- * watched is.
+ * that went wrong (-ENOSPC: the limit fs.inotify.max_user_watches; -E2BIG: more than
+ * KT_WATCH_LINKS_MAX links in a directory; -EACCES; -ENOMEM): what could be watched is.
  */
 int kt_watch_look(struct kt_watch *watch, size_t subject, const struct kt_watch_place *places,
 		  size_t count);

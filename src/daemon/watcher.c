@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <ktrust/source.h>
+
 #include "log.h"
 #include "watch.h"
 
@@ -29,56 +31,89 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* What "system" may stand for, as far as it is files. */
-static const char *const system_files[] = {
-	"/etc/ssl/certs/ca-certificates.crt",
-	"/etc/pki/tls/certs/ca-bundle.crt",
-	"/etc/ssl/ca-bundle.pem",
-	"/etc/pki/tls/cacert.pem",
-	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-	"/etc/ssl/cert.pem",
+/* Where a pool's content comes from. The paths are its own. */
+struct places {
+	struct kt_watch_place *at;
+	size_t count, room;
+	bool lost; /* out of memory: some are missing */
 };
 
-enum { SYSTEM_FILES = sizeof system_files / sizeof system_files[0] };
-
-static void add_place(struct kt_watch_place *places, size_t *count, const char *path,
-		      bool directory)
+static bool make_room(struct places *places)
 {
-	if (path)
-		places[(*count)++] = (struct kt_watch_place){path, directory};
+	struct kt_watch_place *grown;
+
+	if (places->count < places->room)
+		return true;
+	grown = reallocarray(places->at, places->room * 2 + 8, sizeof *grown);
+	if (!grown)
+		return false;
+	places->at = grown;
+	places->room = places->room * 2 + 8;
+	return true;
 }
 
-static void add_source(struct kt_watch_place *places, size_t *count, const char *source)
+static void add_place(const char *path, bool directory, void *arg)
 {
-	const char *colon = strchr(source, ':');
+	struct places *places = arg;
+	char *copy = make_room(places) ? strdup(path) : NULL;
 
-	if (!strcmp(source, "system"))
-		for (size_t i = 0; i < SYSTEM_FILES; i++)
-			add_place(places, count, system_files[i], false);
-	if (colon)
-		add_place(places, count, colon + 1, !strncmp(source, "dir:", 4));
+	if (copy)
+		places->at[places->count++] = (struct kt_watch_place){copy, directory};
+	else
+		places->lost = true;
+}
+
+static void add_source(struct places *places, const char *source)
+{
+	const char *path = kt_source_path(source);
+
+	if (!strcmp(source, "system") && kt_source_system_places(NULL, add_place, places))
+		places->lost = true;
+	if (path)
+		add_place(path, !strncmp(source, "dir:", 4), places);
+}
+
+static void add_all(struct places *places, const struct kt_config_pool *pool)
+{
+	for (size_t i = 0; i < pool->sources.count; i++)
+		add_source(places, pool->sources.at[i]);
+	if (pool->manifest)
+		add_place(pool->manifest, false, places);
+	if (pool->manifest_key)
+		add_place(pool->manifest_key, false, places);
+}
+
+static void free_places(struct places *places)
+{
+	for (size_t i = 0; i < places->count; i++)
+		free((char *)places->at[i].path);
+	free(places->at);
+}
+
+static const char *advice(int err)
+{
+	if (err == -ENOSPC)
+		return " (raise fs.inotify.max_user_watches)";
+	if (err == -E2BIG)
+		return " (links in one directory)";
+	return "";
 }
 
 /* From here on what changes is seen; so this comes before reading. */
 static void look(struct kt_watcher *watcher, size_t index)
 {
 	const struct kt_config_pool *pool = &watcher->config->pools[index];
-	size_t count = 0, most = pool->sources.count * SYSTEM_FILES + 2;
-	struct kt_watch_place *places = calloc(most, sizeof *places);
-	int err = -ENOMEM;
+	struct places places = {.count = 0};
+	int err;
 
-	for (size_t i = 0; places && i < pool->sources.count; i++)
-		add_source(places, &count, pool->sources.at[i]);
-	if (places) {
-		add_place(places, &count, pool->manifest, false);
-		add_place(places, &count, pool->manifest_key, false);
-		err = kt_watch_look(watcher->watch, index, places, count);
-	}
-	free(places);
+	add_all(&places, pool);
+	err = kt_watch_look(watcher->watch, index, places.at, places.count);
+	if (!err && places.lost)
+		err = -ENOMEM;
+	free_places(&places);
 	if (err)
 		kt_log(LOG_WARNING, "pool %s: not every place of its sources can be watched: %s%s",
-		       pool->name, strerror(-err),
-		       err == -ENOSPC ? " (raise fs.inotify.max_user_watches)" : "");
+		       pool->name, strerror(-err), advice(err));
 }
 
 static void act(struct kt_watcher *watcher, size_t index)
@@ -93,23 +128,37 @@ static void act(struct kt_watcher *watcher, size_t index)
 	look(watcher, index);
 	/* What fails was logged, and stays to be seen in `ktrust pool list`. */
 	if (watcher->config->pools[index].watch == KT_WATCH_STAGE)
-		(void)!kt_pools_stage(watcher->pools, index, KT_CONFIGURED_SOURCES, &change, NULL);
+		(void)!kt_pools_stage_watched(watcher->pools, index);
 	else
 		(void)!kt_pools_load(watcher->pools, index, KT_CONFIGURED_SOURCES, 0, &change,
 				     NULL);
+}
+
+/* A candidate of somebody else is gone, for whose sake changes were left. */
+static void catch_up(struct kt_watcher *watcher)
+{
+	eventfd_t count;
+
+	(void)!eventfd_read(kt_pools_freed_fd(watcher->pools), &count);
+	for (size_t i = 0; i < watcher->config->pool_count; i++)
+		if (kt_pools_take_left(watcher->pools, i))
+			kt_watch_touch(watcher->watch, i, now_ms());
 }
 
 static void *run(void *arg)
 {
 	struct kt_watcher *watcher = arg;
 	struct pollfd fds[] = {{.fd = watcher->stop_fd, .events = POLLIN},
-			       {.fd = kt_watch_fd(watcher->watch), .events = POLLIN}};
+			       {.fd = kt_watch_fd(watcher->watch), .events = POLLIN},
+			       {.fd = kt_pools_freed_fd(watcher->pools), .events = POLLIN}};
 
 	for (;;) {
-		fds[0].revents = 0;
-		poll(fds, 2, kt_watch_timeout_ms(watcher->watch, now_ms()));
+		fds[0].revents = fds[2].revents = 0;
+		poll(fds, 3, kt_watch_timeout_ms(watcher->watch, now_ms()));
 		if (fds[0].revents)
 			return NULL;
+		if (fds[2].revents)
+			catch_up(watcher);
 		kt_watch_read(watcher->watch, now_ms());
 		for (size_t i = 0; i < watcher->config->pool_count; i++)
 			if (kt_watch_is_due(watcher->watch, i, now_ms()))

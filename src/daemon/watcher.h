@@ -3,7 +3,8 @@
  * Pools that are staged or loaded when their sources change (watch = stage | commit).
  *
  * A thread of its own, which looks (watch.h), waits for quiet, and calls kt_pools_load or
- * kt_pools_stage. What fails is logged there and tried again at the next change.
+ * kt_pools_stage_watched. What fails is logged there and tried again at the next change; what was
+ * left for the sake of somebody's candidate, when that is gone.
  */
 #ifndef KTRUST_DAEMON_WATCHER_H
 #define KTRUST_DAEMON_WATCHER_H

@@ -35,23 +35,111 @@ static const char *variable(const char *name)
 	return value && value[0] ? value : NULL;
 }
 
-/* ---- One place ------------------------------------------------------------------------------ */
+/* ---- The places, in order ------------------------------------------------------------------- */
 
 struct place {
-	const char *path;     /* without the prefix */
+	const char *path; /* without the prefix, not NUL-terminated */
+	size_t len;
 	const char *variable; /* that names it; NULL: it is one of ours */
-	int (*add)(struct kt_gather *gather, const char *path, struct kt_error *error);
+	bool directory;
 };
 
-static char *whole_path(const struct kt_gather *gather, const char *path)
+/* What it returns, when it is not 0, ends the round. */
+typedef int visit(const struct place *place, void *arg);
+
+static int each_of(const char *const *paths, bool directory, visit *fn, void *arg)
 {
-	const char *root = gather->options->system_root ? gather->options->system_root : "";
+	int ret = 0;
+
+	for (size_t i = 0; !ret && paths[i]; i++) {
+		struct place place = {paths[i], strlen(paths[i]), NULL, directory};
+
+		ret = fn(&place, arg);
+	}
+	return ret;
+}
+
+static int each_file(visit *fn, void *arg)
+{
+	struct place place = {variable("SSL_CERT_FILE"), 0, "SSL_CERT_FILE", false};
+
+	if (!place.path)
+		return each_of(files, false, fn, arg);
+	place.len = strlen(place.path);
+	return fn(&place, arg);
+}
+
+static int each_dir(visit *fn, void *arg)
+{
+	struct place place = {variable("SSL_CERT_DIR"), 0, "SSL_CERT_DIR", true};
+	int ret = 0;
+
+	if (!place.path)
+		return each_of(dirs, true, fn, arg);
+	for (; !ret; place.path += place.len + 1) {
+		place.len = strcspn(place.path, ":");
+		if (place.len)
+			ret = fn(&place, arg);
+		if (!place.path[place.len])
+			break;
+	}
+	return ret;
+}
+
+static bool is_forced(void)
+{
+	const char *forced = variable("KTRUST_EMBEDDED_ROOTS");
+
+	return forced && strcmp(forced, "1") == 0;
+}
+
+/* NULL: out of memory. */
+static char *whole_path(const char *root, const struct place *place)
+{
+	const char *slash = root && root[0] && place->path[0] != '/' ? "/" : "";
 	char *made = NULL;
 
-	if (asprintf(&made, "%s%s%s", root, root[0] && path[0] != '/' ? "/" : "", path) < 0)
+	if (asprintf(&made, "%s%s%.*s", root ? root : "", slash, (int)place->len, place->path) < 0)
 		return NULL;
 	return made;
 }
+
+/* ---- Told ----------------------------------------------------------------------------------- */
+
+struct telling {
+	const char *root;
+	void (*tell)(const char *path, bool directory, void *arg);
+	void *arg;
+};
+
+static int tell(const struct place *place, void *arg)
+{
+	const struct telling *telling = arg;
+	char *path = whole_path(telling->root, place);
+
+	if (!path)
+		return -ENOMEM;
+	telling->tell(path, place->directory, telling->arg);
+	free(path);
+	return 0;
+}
+
+int kt_source_system_places(const char *system_root,
+			    void (*fn)(const char *path, bool directory, void *arg), void *arg)
+{
+	struct telling telling = {system_root, fn, arg};
+	int ret = is_forced() ? 0 : each_file(tell, &telling);
+
+	return ret || is_forced() ? ret : each_dir(tell, &telling);
+}
+
+/* ---- Gathered ------------------------------------------------------------------------------- */
+
+struct trying {
+	struct kt_gather *gather;
+	bool any; /* some place gave certificates */
+	struct kt_error *error;
+};
 
 /* Nothing of this name; a link that leads nowhere is something. */
 static bool is_absent(const char *path)
@@ -75,7 +163,8 @@ static int add_place(struct kt_gather *gather, const struct place *place, const 
 				       place->variable);
 		return 0;
 	}
-	ret = place->add(gather, path, &why);
+	ret = place->directory ? kt_gather_dir(gather, path, &why)
+			       : kt_source_add_file(gather, path, &why);
 	if (ret == -ENODATA && gather->skipped == skipped) {
 		kt_gather_note(gather, ENODATA, path, 0, "no certificates of the system in it");
 		return 0;
@@ -89,66 +178,30 @@ static int add_place(struct kt_gather *gather, const struct place *place, const 
 	return 1;
 }
 
-static int try_place(struct kt_gather *gather, const struct place *place, struct kt_error *error)
+/* A file that gave certificates is the only one; directories add up. */
+static int try_place(const struct place *place, void *arg)
 {
-	char *path = whole_path(gather, place->path);
+	struct trying *trying = arg;
+	char *path = whole_path(trying->gather->options->system_root, place);
 	int ret;
 
 	if (!path)
-		return kt_error_set(error, ENOMEM, place->path, 0, "out of memory");
-	ret = add_place(gather, place, path, error);
+		return kt_error_set(trying->error, ENOMEM, trying->gather->source, 0,
+				    "out of memory");
+	ret = add_place(trying->gather, place, path, trying->error);
 	free(path);
-	return ret;
+	trying->any |= ret == 1;
+	return place->directory && ret == 1 ? 0 : ret;
 }
 
-/* ---- Files, then directories: each returns as add_place ------------------------------------- */
-
-static int try_files(struct kt_gather *gather, struct kt_error *error)
+/* As add_place, of all of them. */
+static int try_each(struct kt_gather *gather, int (*each)(visit *fn, void *arg),
+		    struct kt_error *error)
 {
-	struct place place = {variable("SSL_CERT_FILE"), "SSL_CERT_FILE", kt_source_add_file};
-	int ret = 0;
+	struct trying trying = {.gather = gather, .error = error};
+	int ret = each(try_place, &trying);
 
-	if (place.path)
-		return try_place(gather, &place, error);
-	place.variable = NULL;
-	for (size_t i = 0; ret == 0 && files[i]; i++) {
-		place.path = files[i];
-		ret = try_place(gather, &place, error);
-	}
-	return ret;
-}
-
-static int try_listed_dirs(struct kt_gather *gather, const char *list, struct kt_error *error)
-{
-	struct place place = {NULL, "SSL_CERT_DIR", kt_gather_dir};
-	char *copy = strdup(list), *rest = copy, *path;
-	int ret = 0, any = 0;
-
-	if (!copy)
-		return kt_error_set(error, ENOMEM, list, 0, "out of memory");
-	while (ret >= 0 && (path = strsep(&rest, ":"))) {
-		place.path = path;
-		ret = path[0] ? try_place(gather, &place, error) : 0;
-		any |= ret == 1;
-	}
-	free(copy);
-	return ret < 0 ? ret : any;
-}
-
-static int try_dirs(struct kt_gather *gather, struct kt_error *error)
-{
-	struct place place = {.add = kt_gather_dir};
-	const char *list = variable("SSL_CERT_DIR");
-	int ret = 0, any = 0;
-
-	if (list)
-		return try_listed_dirs(gather, list, error);
-	for (size_t i = 0; ret >= 0 && dirs[i]; i++) {
-		place.path = dirs[i];
-		ret = try_place(gather, &place, error);
-		any |= ret == 1;
-	}
-	return ret < 0 ? ret : any;
+	return ret < 0 ? ret : trying.any;
 }
 
 /* ---- The program's own ---------------------------------------------------------------------- */
@@ -169,20 +222,19 @@ static int step_in(struct kt_gather *gather, const char *why, struct kt_error *e
 
 int kt_source_add_system(struct kt_gather *gather, const char *rest, struct kt_error *error)
 {
-	const char *forced = variable("KTRUST_EMBEDDED_ROOTS");
 	int ret;
 
 	(void)rest;
-	if (forced && strcmp(forced, "1") == 0)
+	if (is_forced())
 		return step_in(gather, "KTRUST_EMBEDDED_ROOTS is set", error);
 	gather->overlay = gather->options->embedded;
-	ret = try_files(gather, error);
+	ret = try_each(gather, each_file, error);
 	if (ret == 1 && variable("SSL_CERT_DIR"))
 		kt_gather_note(gather, EEXIST, "SSL_CERT_DIR", 0,
 			       "not looked at, since there is a file, which comes first (name one "
 			       "by SSL_CERT_FILE)");
 	if (ret == 0)
-		ret = try_dirs(gather, error);
+		ret = try_each(gather, each_dir, error);
 	if (ret == 0)
 		return step_in(gather, "this system has no certificates", error);
 	return ret < 0 ? ret : 0;
