@@ -155,8 +155,10 @@ TEST_LIBS := -lssl -lcrypto -lurcu-bp -luring -lbpf -ljansson -lm
 
 # Calls that these tests answer themselves, to show what each answer leads to.
 wrap = $(addprefix -Wl$(comma)--wrap=,$(1))
-TEST_LIBS_pool/faults := $(call wrap,malloc calloc realloc free mmap memfd_create fallocate fstat fcntl \
-	read pread EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate EVP_DigestFinal_ex)
+POOL_MAPS := kt_memory_reserve kt_memory_new kt_memory_map kt_memory_freeze kt_memory_unmap
+TEST_LIBS_pool/faults := $(call wrap,malloc calloc realloc free mmap mprotect memfd_create fstat fcntl \
+	read pread write EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate EVP_DigestFinal_ex $(POOL_MAPS))
+TEST_LIBS_pool/pool := $(call wrap,$(POOL_MAPS))
 TEST_LIBS_pool/nss_faults := $(call wrap,malloc calloc realloc EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate \
 	EVP_DigestFinal_ex)
 TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)

@@ -58,8 +58,7 @@ struct kt_snapshot_info {
  * Build an image. The set is read only and may be freed afterwards. Errors: -EINVAL pool name
  * empty, longer than KT_POOL_NAME_MAX, or with other characters than letters, digits, '.', '_', '-'
  * (not at the start: '.', '-'), version 0, source longer than KT_SOURCE_MAX; -ENODATA an empty set;
- * -ENOMEM, and the errno of memfd_create, fallocate and mmap. The memory is read-only: a write to
- * it faults.
+ * -ENOMEM, and the errno of mmap and mprotect. The memory is read-only: a write to it faults.
  */
 KT_WARN_UNUSED int kt_snapshot_build(const struct kt_anchor_set *set, const char *pool,
 				     const char *source, uint64_t version,
@@ -116,7 +115,7 @@ KT_WARN_UNUSED int kt_snapshot_find_crl(const struct kt_snapshot *snapshot, cons
 void kt_snapshot_diff(const struct kt_snapshot *from, const struct kt_snapshot *to,
 		      size_t *ret_added, size_t *ret_removed);
 
-/* A sealed memfd (F_SEAL_WRITE|GROW|SHRINK|SEAL) with the image; the caller closes it. */
+/* A sealed memfd (F_SEAL_WRITE|GROW|SHRINK|SEAL) with a copy of the image; the caller closes it. */
 KT_WARN_UNUSED int kt_snapshot_to_memfd(const struct kt_snapshot *snapshot);
 
 /*

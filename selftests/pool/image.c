@@ -681,11 +681,12 @@ TEST_F(image, forged_crls_are_refused)
 	sign(self->copy);
 	expect_refusal(self->copy, self->len, "index does not say what a CRL says");
 	crls[0] = was;
-	crls[1].fingerprint[0] = 0;
-	crls[0].fingerprint[0] = 1;
+	/* Still the lower one of the two, then the higher one. */
+	memset(crls[0].fingerprint, 0, KT_DIGEST_LEN);
 	sign(self->copy);
 	expect_refusal(self->copy, self->len, "CRL in it was changed");
 	crls[0] = was;
+	memset(crls[1].fingerprint, 0, KT_DIGEST_LEN);
 	sign(self->copy);
 	expect_refusal(self->copy, self->len, "CRLs are not in order");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Publication: what a commit does, and how long a reader keeps what it reads. */
+#include "maps.h"
 #include "roots.h"
 
 #include <errno.h>
@@ -81,20 +82,6 @@ static uint64_t current_version(const struct kt_pool *pool)
 	return version;
 }
 
-/* How many snapshots this process has in its memory. */
-static unsigned int count_snapshots(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	unsigned int count = 0;
-	char line[512];
-
-	ASSERT_NE(NULL, maps);
-	while (fgets(line, sizeof line, maps))
-		count += strstr(line, "ktrust-snapshot") != NULL;
-	fclose(maps);
-	return count;
-}
-
 /* ---- Commit -------------------------------------------------------------------------------- */
 
 TEST_F(pool, new_has_a_name_and_nothing_published)
@@ -150,7 +137,7 @@ TEST_F(pool, same_content_publishes_nothing)
 	EXPECT_EQ(before, kt_pool_read_begin(self->pool));
 	kt_pool_read_end(self->pool);
 	EXPECT_EQ(1, stats_of(self->pool).published);
-	EXPECT_EQ(1, count_snapshots());
+	EXPECT_EQ(1, count_maps());
 }
 
 TEST_F(pool, failed_commit_keeps_the_current_snapshot)
@@ -198,11 +185,11 @@ TEST_F(pool, each_snapshot_is_freed_after_its_successor_came)
 		commit(self->pool, &self->roots, i, i + 3);
 		EXPECT_EQ(i, stats_of(self->pool).published);
 		EXPECT_EQ(i - 1, stats_of(self->pool).reclaimed);
-		EXPECT_EQ(1, count_snapshots());
+		EXPECT_EQ(1, count_maps());
 	}
 	kt_pool_free(self->pool);
 	self->pool = NULL;
-	EXPECT_EQ(0, count_snapshots());
+	EXPECT_EQ(0, count_maps());
 }
 
 /* ---- Readers ------------------------------------------------------------------------------- */
@@ -281,7 +268,7 @@ static void check_delay(struct kt_pool *pool, struct roots *roots, bool nested)
 	EXPECT_FALSE(reader.saw_return);
 	EXPECT_TRUE(reader.content_ok);
 	EXPECT_EQ(1, stats_of(pool).reclaimed);
-	EXPECT_EQ(1, count_snapshots());
+	EXPECT_EQ(1, count_maps());
 }
 
 TEST_F(pool, read_section_delays_reclaim)
@@ -472,7 +459,7 @@ TEST_F(pool, committers_are_serialised)
 	}
 	EXPECT_EQ(committers[0].published + committers[1].published, current_version(self->pool));
 	EXPECT_EQ(current_version(self->pool), stats_of(self->pool).published);
-	EXPECT_EQ(1, count_snapshots());
+	EXPECT_EQ(1, count_maps());
 }
 
 TEST_HARNESS_MAIN

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From an anchor set to a snapshot: order the anchors, write the image, seal it.
+ * From an anchor set to a snapshot: order the anchors, write the image, make it read-only.
  */
 #include <ktrust/pool.h>
 
@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "digest.h"
 #include "image.h"
 #include "memory.h"
+#include "run.h"
 #include "set.h"
 
 /* ---- Orders -------------------------------------------------------------------------------- */
@@ -208,45 +208,38 @@ static int write_image(const struct kt_anchor_set *set, const struct kt_snapshot
 		       struct kt_snapshot *image)
 {
 	size_t most = header->anchors > header->crls ? header->anchors : header->crls;
-	struct sort_key *keys = malloc(2 * most * sizeof *keys);
-	const struct sorter sorter = {keys, keys + most};
 	struct pen names = {image, header->names_offset}, der = {image, header->der_offset};
+	struct kt_run keys = {0};
+	struct sorter sorter;
+	int ret = kt_run_reserve(&keys, sizeof *sorter.keys, 2 * most);
 
-	if (!keys)
-		return -ENOMEM;
+	if (ret)
+		return ret;
+	sorter = (struct sorter){keys.items, (struct sort_key *)keys.items + most};
 	*image = *header;
 	write_entries(set, &sorter, &names, &der);
 	write_crls(set, &sorter, &der);
 	write_indexes(image, &sorter);
-	free(keys);
+	kt_run_fini(&keys);
 	return write_digests(image);
 }
 
 static int build_image(const struct kt_anchor_set *set, const struct kt_snapshot *header,
 		       struct kt_snapshot **ret_snapshot)
 {
-	struct kt_memory memory;
-	const void *bytes;
-	int ret, fd;
+	void *bytes;
+	int ret = kt_memory_new(header->image_len, &bytes);
 
-	ret = kt_memory_new(&memory, header->image_len);
 	if (ret)
 		return ret;
-	ret = write_image(set, header, memory.bytes);
-	if (ret) {
-		kt_memory_drop(&memory);
-		return ret;
-	}
-	fd = kt_memory_seal(&memory);
-	if (fd < 0)
-		return fd;
-	ret = kt_memory_map(fd, header->image_len, &bytes);
-	/* The map keeps the memory: a snapshot costs no descriptor. */
-	close(fd);
+	ret = write_image(set, header, bytes);
 	if (ret)
-		return ret;
-	*ret_snapshot = (struct kt_snapshot *)(uintptr_t)bytes;
-	return 0;
+		kt_memory_unmap(bytes, header->image_len);
+	else
+		ret = kt_memory_freeze(bytes, header->image_len);
+	if (ret == 0)
+		*ret_snapshot = bytes;
+	return ret;
 }
 
 static uint64_t wall_clock_ns(void)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,14 +55,15 @@ static int open_regular(int dir_fd, const char *name, const char *path, size_t *
 	return fd;
 }
 
-/* Not realloc: what the old place held may be a private key, and has to be wiped. */
+/* Not kt_run_reserve's way: what the old place held may be a private key, and has to be wiped. */
 static int grow(struct kt_content *content)
 {
-	struct kt_content larger = {malloc(content->size * 2), content->len, content->size * 2};
+	struct kt_content larger = {0};
+	int ret = kt_run_reserve(&larger.bytes, 1, content->bytes.count * 2);
 
-	if (!larger.bytes)
-		return -ENOMEM;
-	memcpy(larger.bytes, content->bytes, content->len);
+	if (ret)
+		return ret;
+	kt_run_push(&larger.bytes, 1, content->bytes.items, content->bytes.count);
 	kt_content_free(content, true);
 	*content = larger;
 	return 0;
@@ -72,12 +72,13 @@ static int grow(struct kt_content *content)
 /* Up to the end, wherever it is by then: the file may grow while it is read. */
 static int read_all(int fd, struct kt_content *content, const char *path, struct kt_error *error)
 {
+	struct kt_run *bytes = &content->bytes;
 	ssize_t got;
 
 	for (;;) {
-		if (content->len == content->size && grow(content))
+		if (bytes->count == bytes->room && grow(content))
 			return kt_error_set(error, ENOMEM, path, 0, "out of memory");
-		got = read(fd, content->bytes + content->len, content->size - content->len);
+		got = read(fd, (char *)bytes->items + bytes->count, bytes->room - bytes->count);
 		if (got == 0)
 			return 0;
 		if (got < 0 && errno == EINTR)
@@ -85,8 +86,8 @@ static int read_all(int fd, struct kt_content *content, const char *path, struct
 		if (got < 0)
 			return kt_error_set(error, errno, path, 0, "cannot be read: %s",
 					    strerror(errno));
-		content->len += (size_t)got;
-		if (content->len > KT_SOURCE_FILE_MAX)
+		bytes->count += (size_t)got;
+		if (bytes->count > KT_SOURCE_FILE_MAX)
 			return refuse_size(path, error);
 	}
 }
@@ -102,12 +103,11 @@ int kt_content_read(int dir_fd, const char *name, const char *path, struct kt_co
 	if (fd < 0)
 		return fd;
 	/* One more byte than expected: so that the end shows without growing. */
-	content.size = expected + 1;
-	content.bytes = malloc(content.size);
-	if (content.bytes)
+	ret = kt_run_reserve(&content.bytes, 1, expected + 1);
+	if (ret == 0)
 		ret = read_all(fd, &content, path, error);
 	else
-		ret = kt_error_set(error, ENOMEM, path, 0, "out of memory");
+		kt_error_set(error, -ret, path, 0, "%s", strerror(-ret));
 	close(fd);
 	if (ret)
 		kt_content_free(&content, true);
@@ -118,7 +118,7 @@ int kt_content_read(int dir_fd, const char *name, const char *path, struct kt_co
 
 void kt_content_free(struct kt_content *content, bool doubtful)
 {
-	if (doubtful && content->bytes)
-		explicit_bzero(content->bytes, content->len);
-	free(content->bytes);
+	if (doubtful && content->bytes.items)
+		explicit_bzero(content->bytes.items, content->bytes.count);
+	kt_run_fini(&content->bytes);
 }

@@ -12,10 +12,10 @@
 
 #include <ktrust/source.h>
 
+#include "run.h"
+
 struct kt_content {
-	char *bytes;
-	size_t len;
-	size_t size; /* bytes there is room for */
+	struct kt_run bytes;
 };
 
 /*

@@ -26,8 +26,12 @@ static size_t count_identities(const struct kt_snapshot *snapshot)
 static int check_size(const struct kt_pool *pool, const struct kt_snapshot *next,
 		      struct kt_error *error)
 {
-	size_t least = pool->guards.anchors_min, count = count_identities(next);
+	size_t least = pool->guards.anchors_min, count;
 
+	/* No snapshot is without anchors. */
+	if (least <= 1)
+		return 0;
+	count = count_identities(next);
 	if (count >= least)
 		return 0;
 	return kt_error_set(error, EPERM, pool->name, 0,

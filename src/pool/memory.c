@@ -12,11 +12,78 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-/*
- * MAP_POPULATE: all of the pages will be used soon, and asking for them one at a time took half of
- * the time of building a large snapshot.
- */
+/* Linux 5.14. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #define SEALS_NEEDED (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
+
+/* ---- Within this process ------------------------------------------------------------------- */
+
+static void *map_zeros(size_t len)
+{
+	void *bytes = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return bytes == MAP_FAILED ? NULL : bytes;
+}
+
+/* Both lengths and places given back are multiples of a page, as munmap demands. */
+static void *map_aligned(size_t len)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t all_len = (len + page - 1) / page * page + KT_MEMORY_HUGE;
+	uint8_t *all = map_zeros(all_len), *bytes, *end;
+
+	if (!all)
+		return NULL;
+	bytes = all + (KT_MEMORY_HUGE - (uintptr_t)all % KT_MEMORY_HUGE) % KT_MEMORY_HUGE;
+	end = bytes + all_len - KT_MEMORY_HUGE;
+	if (bytes > all)
+		munmap(all, (size_t)(bytes - all));
+	if (end < all + all_len)
+		munmap(end, (size_t)(all + all_len - end));
+	(void)madvise(bytes, len, MADV_HUGEPAGE);
+	return bytes;
+}
+
+int kt_memory_reserve(size_t len, void **ret_bytes)
+{
+	void *bytes = len < KT_MEMORY_HUGE ? map_zeros(len) : map_aligned(len);
+
+	if (!bytes)
+		return -errno;
+	*ret_bytes = bytes;
+	return 0;
+}
+
+int kt_memory_new(size_t len, void **ret_bytes)
+{
+	int ret = kt_memory_reserve(len, ret_bytes);
+
+	/* One request instead of a fault a page; a kernel that cannot do it has the faults. */
+	if (ret == 0)
+		(void)madvise(*ret_bytes, len, MADV_POPULATE_WRITE);
+	return ret;
+}
+
+int kt_memory_freeze(void *bytes, size_t len)
+{
+	int err;
+
+	if (mprotect(bytes, len, PROT_READ) == 0)
+		return 0;
+	err = errno;
+	munmap(bytes, len);
+	return -err;
+}
+
+void kt_memory_unmap(const void *bytes, size_t len)
+{
+	munmap((void *)(uintptr_t)bytes, len);
+}
+
+/* ---- Between processes --------------------------------------------------------------------- */
 
 static int open_memfd(void)
 {
@@ -28,66 +95,46 @@ static int open_memfd(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int kt_memory_new(struct kt_memory *memory, size_t len)
+static int write_all(int fd, const uint8_t *bytes, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t put = write(fd, bytes + done, len - done);
+
+		if (put > 0)
+			done += (size_t)put;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+int kt_memory_to_memfd(const void *bytes, size_t len)
 {
 	int fd = open_memfd();
-	void *bytes;
-	int err;
+	int ret;
 
 	if (fd < 0)
 		return fd;
-	do
-		err = fallocate(fd, 0, 0, (off_t)len) ? errno : 0;
-	while (err == EINTR);
-	if (err)
-		goto close_fd;
-	bytes = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (bytes == MAP_FAILED) {
-		err = errno;
-		goto close_fd;
-	}
-	*memory = (struct kt_memory){.fd = fd, .bytes = bytes, .len = len};
-	return 0;
-
-close_fd:
+	ret = write_all(fd, bytes, len);
+	if (ret == 0 && fcntl(fd, F_ADD_SEALS, SEALS_NEEDED | F_SEAL_SEAL))
+		ret = -errno;
+	if (ret == 0)
+		return fd;
 	close(fd);
-	return -err;
-}
-
-void kt_memory_drop(struct kt_memory *memory)
-{
-	munmap(memory->bytes, memory->len);
-	close(memory->fd);
-}
-
-int kt_memory_seal(struct kt_memory *memory)
-{
-	int fd = memory->fd;
-	int err;
-
-	/* F_SEAL_WRITE is refused while a writable shared map exists. */
-	munmap(memory->bytes, memory->len);
-	if (fcntl(fd, F_ADD_SEALS, SEALS_NEEDED | F_SEAL_SEAL)) {
-		err = errno;
-		close(fd);
-		return -err;
-	}
-	return fd;
+	return ret;
 }
 
 int kt_memory_map(int fd, size_t len, const void **ret_bytes)
 {
+	/* All of the pages will be looked at soon. */
 	const void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
 
 	if (bytes == MAP_FAILED)
 		return -errno;
 	*ret_bytes = bytes;
 	return 0;
-}
-
-void kt_memory_unmap(const void *bytes, size_t len)
-{
-	munmap((void *)(uintptr_t)bytes, len);
 }
 
 bool kt_memory_is_sealed(int fd)

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that is written once and then cannot change: sealed memfds and read-only maps of them.
+ * Memory that is written once and then cannot change.
  *
- *   kt_memory_new   a writable run of zeros that nobody else sees
- *   kt_memory_seal  its point of no return: read-only from here on, for this process and others
+ * Within a process it is anonymous and made read-only when it is done:
+ *
+ *   kt_memory_new      a writable run of zeros that nobody else sees
+ *   kt_memory_freeze   its point of no return
+ *   kt_memory_unmap    gives it back, frozen or not
+ *
+ * Between processes it is a sealed memfd:
+ *
+ *   kt_memory_to_memfd a copy that can be passed on
+ *   kt_memory_map      such a file, read-only
+ *
+ * A memfd for both would do with one kind, but its pages are small ones, handed out one at a time
+ * and mapped a second time for reading: half of the time of building ten thousand roots.
  *
  * Maps of sealed memory are MAP_PRIVATE: Linux before 6.7 refuses MAP_SHARED of a write-sealed
  * file even for reading. Nobody can write to the pages, so the two show the same bytes; they are
  * those of the page cache, shared by all who map the file.
  *
- * Threads: a struct kt_memory belongs to one thread until it is sealed; a map may be read by all.
+ * Threads: memory belongs to one thread until it is frozen; then it may be read by all.
  */
 #ifndef KT_POOL_MEMORY_H
 #define KT_POOL_MEMORY_H
@@ -19,27 +30,29 @@
 
 #include <ktrust/error.h>
 
-struct kt_memory {
-	int fd;
-	void *bytes; /* writable, aligned to a page */
-	size_t len;
-};
+/*
+ * len bytes of address space, aligned to a page, from KT_MEMORY_HUGE bytes on to a huge page, and
+ * asking for those. Pages come when they are written to. Or -errno.
+ */
+#define KT_MEMORY_HUGE (2u << 20) /* elsewhere they are larger: then they are not used */
+KT_WARN_UNUSED int kt_memory_reserve(size_t len, void **ret_bytes);
 
-/* All of it is allocated now: a later write cannot run out of memory. Or -errno. */
-KT_WARN_UNUSED int kt_memory_new(struct kt_memory *memory, size_t len);
+/* The same for memory that will be written to all over, and soon: its pages are there already. */
+KT_WARN_UNUSED int kt_memory_new(size_t len, void **ret_bytes);
 
-/* Instead of kt_memory_seal. */
-void kt_memory_drop(struct kt_memory *memory);
+/* Read-only from here on. On failure (-errno) the memory is gone. */
+KT_WARN_UNUSED int kt_memory_freeze(void *bytes, size_t len);
+
+void kt_memory_unmap(const void *bytes, size_t len);
 
 /*
- * Unmap, seal against writing, growing, shrinking and further seals, and give the file away: the
- * caller closes it. On failure (-errno) the memory is dropped. memory is spent either way.
+ * A memfd with a copy, sealed against writing, growing, shrinking and further seals; the caller
+ * closes it. Or -errno.
  */
-KT_WARN_UNUSED int kt_memory_seal(struct kt_memory *memory);
+KT_WARN_UNUSED int kt_memory_to_memfd(const void *bytes, size_t len);
 
-/* Map len bytes of a sealed file for reading. Unmapped by kt_memory_unmap. */
+/* Map len bytes of a sealed file for reading. Or -errno. */
 KT_WARN_UNUSED int kt_memory_map(int fd, size_t len, const void **ret_bytes);
-void kt_memory_unmap(const void *bytes, size_t len);
 
 /* Seals enough that bytes which were checked stay as they are: write, grow, shrink. */
 bool kt_memory_is_sealed(int fd);

@@ -59,15 +59,13 @@ static int32_t next_wide(struct kt_der_view *in, size_t width)
 	return is_code_point(c) ? (int32_t)c : TEXT_INVALID;
 }
 
-/* RFC 3629: shortest form only. */
+/* What is not ASCII. RFC 3629: shortest form only. */
 static int32_t next_utf8(struct kt_der_view *in)
 {
 	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
 	uint32_t c = take(in);
 	size_t more;
 
-	if (c < 0x80)
-		return (int32_t)c;
 	if (c >= 0xc0 && c < 0xe0)
 		more = 1;
 	else if (c >= 0xe0 && c < 0xf0)
@@ -93,13 +91,22 @@ static int32_t next_code_point(struct kt_der_view *in, uint8_t tag)
 {
 	if (in->len == 0)
 		return TEXT_END;
-	if (tag == KT_DER_UTF8_STRING)
-		return next_utf8(in);
 	if (tag == KT_DER_BMP_STRING)
 		return next_wide(in, 2);
 	if (tag == KT_DER_UNIVERSAL_STRING)
 		return next_wide(in, 4);
-	return next_wide(in, 1);
+	if (tag == KT_DER_UTF8_STRING && in->data[0] >= 0x80)
+		return next_utf8(in);
+	return (int32_t)take(in);
+}
+
+static bool is_ascii(struct kt_der_view bytes)
+{
+	uint8_t all = 0;
+
+	for (size_t i = 0; i < bytes.len; i++)
+		all |= bytes.data[i];
+	return all < 0x80;
 }
 
 static bool is_valid_text(const struct kt_der_item *value)
@@ -109,6 +116,9 @@ static bool is_valid_text(const struct kt_der_item *value)
 
 	if (!is_text_tag(value->tag))
 		return false;
+	/* Nearly every name; so much is known without looking at each code point. */
+	if (value->tag == KT_DER_UTF8_STRING && is_ascii(rest))
+		return true;
 	do
 		c = next_code_point(&rest, value->tag);
 	while (c >= 0);

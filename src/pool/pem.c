@@ -46,6 +46,8 @@ struct kt_pem {
 	bool line_is_last;	  /* it had no line end */
 	bool in_block;		  /* it lies behind the BEGIN of a block, and is not it */
 	bool of_other_kind;	  /* it was refused for that, which may not be skipped */
+	struct kt_base64 base64;  /* of the block read last, into der */
+	size_t written;		  /* bytes of der that blocks before it came to, at most */
 	size_t der_size;
 	uint8_t der[];
 };
@@ -69,12 +71,19 @@ struct kt_pem *kt_pem_new(const char *text, size_t len, const char *where, enum 
 	return pem;
 }
 
+static void note_written(struct kt_pem *pem)
+{
+	if (pem->written < pem->base64.len)
+		pem->written = pem->base64.len;
+}
+
 void kt_pem_free(struct kt_pem *pem)
 {
 	if (!pem)
 		return;
 	/* A certificate that was refused may have been a key under a wrong label. */
-	explicit_bzero(pem->der, pem->der_size);
+	note_written(pem);
+	explicit_bzero(pem->der, pem->written);
 	free(pem);
 }
 
@@ -271,10 +280,9 @@ static int refuse_base64(const struct kt_pem *pem, enum kt_base64_result result,
 	}
 }
 
-static int read_end(const struct kt_pem *pem, struct span line, const struct kt_base64 *base64,
-		    struct kt_error *error)
+static int read_end(const struct kt_pem *pem, struct span line, struct kt_error *error)
 {
-	enum kt_base64_result result = kt_base64_end(base64);
+	enum kt_base64_result result = kt_base64_end(&pem->base64);
 	struct span label;
 
 	if (!is_boundary(line, END, &label) || !is_label_text(label, pem->kind->label))
@@ -283,13 +291,12 @@ static int read_end(const struct kt_pem *pem, struct span line, const struct kt_
 				    pem->kind->end);
 	if (result != KT_BASE64_OK)
 		return refuse_base64(pem, result, error);
-	if (base64->len == 0)
+	if (pem->base64.len == 0)
 		return refuse(pem, error, "the block is empty");
 	return 0;
 }
 
-static int read_body_line(const struct kt_pem *pem, struct span line, struct kt_base64 *base64,
-			  struct kt_error *error)
+static int read_body_line(struct kt_pem *pem, struct span line, struct kt_error *error)
 {
 	enum kt_base64_result result;
 
@@ -299,13 +306,12 @@ static int read_body_line(const struct kt_pem *pem, struct span line, struct kt_
 		return refuse(pem, error, "a BEGIN within a block (the END before it is missing)");
 	if (is_blank(line.text[0]))
 		return refuse(pem, error, "an indented line within a block");
-	result = kt_base64_add(base64, line.text, line.len);
+	result = kt_base64_add(&pem->base64, line.text, line.len);
 	return result == KT_BASE64_OK ? 0 : refuse_base64(pem, result, error);
 }
 
 int kt_pem_next(struct kt_pem *pem, struct kt_pem_block *ret_block, struct kt_error *error)
 {
-	struct kt_base64 base64;
 	struct span line, label;
 	unsigned int begin;
 	int ret;
@@ -317,17 +323,18 @@ int kt_pem_next(struct kt_pem *pem, struct kt_pem_block *ret_block, struct kt_er
 	if (!is_label_text(label, pem->kind->label))
 		return refuse_label(pem, label, error);
 	begin = pem->line_number;
-	kt_base64_init(&base64, pem->der, pem->der_size);
+	note_written(pem);
+	kt_base64_init(&pem->base64, pem->der, pem->der_size);
 	while (read_line(pem, &line)) {
 		pem->in_block = true;
 		if (starts_with(line, END)) {
-			ret = read_end(pem, line, &base64, error);
+			ret = read_end(pem, line, error);
 			if (ret)
 				return ret;
-			*ret_block = (struct kt_pem_block){pem->der, base64.len, begin};
+			*ret_block = (struct kt_pem_block){pem->der, pem->base64.len, begin};
 			return 1;
 		}
-		ret = read_body_line(pem, line, &base64, error);
+		ret = read_body_line(pem, line, error);
 		if (ret)
 			return ret;
 	}

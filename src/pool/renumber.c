@@ -4,7 +4,6 @@
 
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "digest.h"
 #include "image.h"
@@ -31,23 +30,18 @@ static int rewrite(struct kt_snapshot *image, const struct kt_snapshot *from, ui
 int kt_snapshot_renumber(const struct kt_snapshot *snapshot, uint64_t version,
 			 struct kt_snapshot **ret_snapshot)
 {
-	struct kt_memory memory;
-	const void *bytes;
-	int ret = kt_memory_new(&memory, snapshot->image_len), fd;
+	const size_t len = snapshot->image_len;
+	void *bytes;
+	int ret = kt_memory_new(len, &bytes);
 
 	if (ret)
 		return ret;
-	ret = rewrite(memory.bytes, snapshot, version);
-	if (ret) {
-		kt_memory_drop(&memory);
-		return ret;
-	}
-	fd = kt_memory_seal(&memory);
-	if (fd < 0)
-		return fd;
-	ret = kt_memory_map(fd, snapshot->image_len, &bytes);
-	close(fd);
-	if (!ret)
-		*ret_snapshot = (struct kt_snapshot *)(uintptr_t)bytes;
+	ret = rewrite(bytes, snapshot, version);
+	if (ret)
+		kt_memory_unmap(bytes, len);
+	else
+		ret = kt_memory_freeze(bytes, len);
+	if (ret == 0)
+		*ret_snapshot = bytes;
 	return ret;
 }

@@ -5,37 +5,19 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "memory.h"
 
 #define ROOM_MIN 32
-#define HUGE	 (2u << 20) /* bytes of a huge page; elsewhere larger, which costs alignment only */
-
-/* len is a multiple of HUGE. NULL: no memory. */
-static void *map_aligned(size_t len)
-{
-	uint8_t *all =
-		mmap(NULL, len + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	size_t before;
-
-	if (all == MAP_FAILED)
-		return NULL;
-	before = (HUGE - (uintptr_t)all % HUGE) % HUGE;
-	if (before)
-		munmap(all, before);
-	if (before < HUGE)
-		munmap(all + before + len, HUGE - before);
-	(void)madvise(all + before, len, MADV_HUGEPAGE);
-	return all + before;
-}
 
 static int move_to_map(struct kt_run *run, size_t size, size_t room)
 {
-	size_t len = (room * size + HUGE - 1) / HUGE * HUGE;
+	size_t len = (room * size + KT_MEMORY_HUGE - 1) / KT_MEMORY_HUGE * KT_MEMORY_HUGE;
 	struct kt_run moved = {.count = run->count, .room = len / size, .mapped = len};
+	int ret = kt_memory_reserve(len, &moved.items);
 
-	moved.items = map_aligned(len);
-	if (!moved.items)
-		return -ENOMEM;
+	if (ret)
+		return ret;
 	if (run->count)
 		memcpy(moved.items, run->items, run->count * size);
 	kt_run_fini(run);
@@ -74,7 +56,7 @@ size_t kt_run_push(struct kt_run *run, size_t size, const void *items, size_t co
 void kt_run_fini(struct kt_run *run)
 {
 	if (run->mapped)
-		munmap(run->items, run->mapped);
+		kt_memory_unmap(run->items, run->mapped);
 	else
 		free(run->items);
 	*run = (struct kt_run){0};

@@ -16,7 +16,7 @@
 
 #include <ktrust/error.h>
 
-#define KT_RUN_LARGE (256u << 10) /* bytes */
+#define KT_RUN_LARGE (64u << 10) /* bytes */
 
 struct kt_run {
 	void *items;

@@ -153,6 +153,13 @@ static int grow_table(struct kt_anchor_set *set)
 	return 0;
 }
 
+void kt_set_expect(struct kt_anchor_set *set, size_t der_len)
+{
+	/* Without that memory there may still be enough for what does come. */
+	if (der_len >= KT_RUN_LARGE && kt_run_reserve(&set->der, 1, der_len))
+		return;
+}
+
 /* Room for one more certificate, so that entering it cannot fail. */
 static int make_room(struct kt_anchor_set *set, const struct kt_image_entry *entry)
 {

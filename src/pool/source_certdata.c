@@ -41,7 +41,8 @@ int kt_source_add_certdata(struct kt_gather *gather, const char *rest, struct kt
 
 	if (ret)
 		return ret;
-	ret = kt_nss_parse(content.bytes, content.len, rest, add_root, &adding, NULL, error);
+	ret = kt_nss_parse(content.bytes.items, content.bytes.count, rest, add_root, &adding, NULL,
+			   error);
 	kt_content_free(&content, ret);
 	if (adding.error.err && error)
 		*error = adding.error;

@@ -70,7 +70,8 @@ static int add_crl(struct kt_gather *gather, const uint8_t *der, size_t len, con
 static int add_blocks(struct kt_gather *gather, const struct kt_content *content, const char *where,
 		      struct kt_error *error)
 {
-	struct kt_pem *pem = kt_pem_new(content->bytes, content->len, where, KT_PEM_CRL);
+	struct kt_pem *pem =
+		kt_pem_new(content->bytes.items, content->bytes.count, where, KT_PEM_CRL);
 	struct kt_pem_block block;
 	int ret;
 

@@ -192,7 +192,7 @@ static int read_file(struct kt_gather *gather, struct listing *listing, const st
 			*error = why;
 		goto free_path;
 	}
-	listing->bytes += content.len;
+	listing->bytes += content.bytes.count;
 	if (listing->bytes > KT_SOURCE_DIR_MAX)
 		ret = kt_error_set(error, EFBIG, listing->path, 0,
 				   "its files have more than %lu bytes in all (is it the right "

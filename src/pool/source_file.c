@@ -70,6 +70,7 @@ int kt_gather_pem(struct kt_gather *gather, const char *text, size_t len, const 
 
 	if (!pem)
 		return kt_error_set(error, ENOMEM, where, 0, "out of memory");
+	kt_set_expect(gather->set, len / 4 * 3);
 	ret = add_blocks(gather, pem, where, error);
 	kt_pem_free(pem);
 	if (ret == 0 && gather->found == found)
@@ -81,9 +82,9 @@ int kt_gather_pem(struct kt_gather *gather, const char *text, size_t len, const 
 
 bool kt_gather_is_der(const struct kt_content *content)
 {
-	const uint8_t *bytes = (const uint8_t *)content->bytes;
+	const uint8_t *bytes = (const uint8_t *)content->bytes.items;
 
-	return content->len >= 3 && bytes[0] == KT_DER_SEQUENCE &&
+	return content->bytes.count >= 3 && bytes[0] == KT_DER_SEQUENCE &&
 	       (bytes[1] > 0x80 || bytes[2] == KT_DER_INTEGER);
 }
 
@@ -93,13 +94,13 @@ int kt_gather_each_der(struct kt_gather *gather, const struct kt_content *conten
 				  const char *where, unsigned int line, struct kt_error *error),
 		       struct kt_error *error)
 {
-	struct kt_der_view in = {(const uint8_t *)content->bytes, content->len};
+	struct kt_der_view in = {(const uint8_t *)content->bytes.items, content->bytes.count};
 	struct kt_der_item item;
 	char place[WHERE_MAX];
 	int ret = 0;
 
 	while (ret == 0 && in.len > 0) {
-		size_t at = content->len - in.len;
+		size_t at = content->bytes.count - in.len;
 
 		if (at > 0)
 			snprintf(place, sizeof place, "%s at byte %zu", where, at);
@@ -132,7 +133,7 @@ int kt_gather_content(struct kt_gather *gather, const struct kt_content *content
 {
 	if (kt_gather_is_der(content))
 		return add_der(gather, content, where, error);
-	return kt_gather_pem(gather, content->bytes, content->len, where, error);
+	return kt_gather_pem(gather, content->bytes.items, content->bytes.count, where, error);
 }
 
 int kt_source_add_file(struct kt_gather *gather, const char *rest, struct kt_error *error)
@@ -172,7 +173,7 @@ int kt_anchor_set_add_pem_file(struct kt_anchor_set *set, const char *path, stru
 
 	if (ret)
 		return ret;
-	ret = kt_anchor_set_add_pem(set, content.bytes, content.len, path, error);
+	ret = kt_anchor_set_add_pem(set, content.bytes.items, content.bytes.count, path, error);
 	kt_content_free(&content, ret);
 	return ret;
 }

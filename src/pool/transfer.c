@@ -19,13 +19,7 @@
 
 int kt_snapshot_to_memfd(const struct kt_snapshot *snapshot)
 {
-	struct kt_memory memory;
-	int ret = kt_memory_new(&memory, snapshot->image_len);
-
-	if (ret)
-		return ret;
-	memcpy(memory.bytes, snapshot, snapshot->image_len);
-	return kt_memory_seal(&memory);
+	return kt_memory_to_memfd(snapshot, snapshot->image_len);
 }
 
 static int read_exactly(int fd, uint8_t *to, size_t len)
@@ -47,24 +41,20 @@ static int read_exactly(int fd, uint8_t *to, size_t len)
 }
 
 /* What was checked must stay as it was; a file's owner can promise that for no file. */
-static int copy_and_map(int fd, size_t len, const void **ret_bytes)
+static int copy(int fd, size_t len, const void **ret_bytes)
 {
-	struct kt_memory memory;
-	int ret, sealed;
+	void *bytes;
+	int ret = kt_memory_new(len, &bytes);
 
-	ret = kt_memory_new(&memory, len);
 	if (ret)
 		return ret;
-	ret = read_exactly(fd, memory.bytes, len);
-	if (ret) {
-		kt_memory_drop(&memory);
-		return ret;
-	}
-	sealed = kt_memory_seal(&memory);
-	if (sealed < 0)
-		return sealed;
-	ret = kt_memory_map(sealed, len, ret_bytes);
-	close(sealed);
+	ret = read_exactly(fd, bytes, len);
+	if (ret)
+		kt_memory_unmap(bytes, len);
+	else
+		ret = kt_memory_freeze(bytes, len);
+	if (ret == 0)
+		*ret_bytes = bytes;
 	return ret;
 }
 
@@ -77,7 +67,7 @@ static int map_unchecked(int fd, const struct stat *st, const void **ret_bytes)
 	/* No name in any directory: a memfd, whose maker could have sealed it. */
 	if (st->st_nlink == 0)
 		return -EPERM;
-	return copy_and_map(fd, len, ret_bytes);
+	return copy(fd, len, ret_bytes);
 }
 
 static int refuse_map(int err, struct kt_error *error)
