@@ -290,8 +290,7 @@ list-tests:
 
 export KT_BUILD := $(O)
 export KT_SAN := $(SAN)
-export KT_TESTS_NATIVE := $(addprefix $(O)/selftests/,$(filter-out $(TESTS_guest_only),$(TESTS))) \
-	$(addprefix selftests/,$(filter-out $(TESTS_guest_only),$(TESTS_sh))) $(if $(SAN),$(TESTS_san),$(TESTS_house))
+export KT_TESTS_NATIVE := $(filter-out $(TESTS_guest_only),$(TESTS) $(TESTS_sh)) $(if $(SAN),$(TESTS_san),$(TESTS_house))
 export KT_TESTS_GUEST = $(filter-out $(NOT_IN_GUEST),$(TESTS) $(TESTS_sh))
 NOT_IN_GUEST = $(TESTS_native_only) $(TESTS_computing)
 export CC CLANG
