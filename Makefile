@@ -99,7 +99,7 @@ LIB_LIBS := -lssl -lcrypto -lurcu-bp
 TESTS_error := error/error
 TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image pool/lenient \
 	pool/life pool/manifest pool/name pool/nss pool/nss_faults pool/nss_files pool/pem \
-	pool/pool pool/scan pool/set pool/snapshot pool/source pool/store pool/system
+	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
@@ -156,11 +156,12 @@ TEST_LIBS := -lssl -lcrypto -lurcu-bp -luring -lbpf -ljansson -lm
 # Calls that these tests answer themselves, to show what each answer leads to.
 wrap = $(addprefix -Wl$(comma)--wrap=,$(1))
 POOL_MAPS := kt_memory_reserve kt_memory_new kt_memory_map kt_memory_freeze kt_memory_unmap
-TEST_LIBS_pool/faults := $(call wrap,malloc calloc realloc free mmap mprotect memfd_create fstat fcntl \
-	read pread write EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate EVP_DigestFinal_ex $(POOL_MAPS))
+POOL_INJECTED := malloc calloc realloc EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate EVP_DigestFinal_ex
+TEST_LIBS_pool/faults := $(call wrap,$(POOL_INJECTED) free mmap mprotect memfd_create fstat fcntl read pread write $(POOL_MAPS))
 TEST_LIBS_pool/pool := $(call wrap,$(POOL_MAPS))
-TEST_LIBS_pool/nss_faults := $(call wrap,malloc calloc realloc EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate \
-	EVP_DigestFinal_ex)
+TEST_LIBS_pool/nss_faults := $(call wrap,$(POOL_INJECTED))
+TEST_LIBS_pool/source_faults := $(call wrap,$(POOL_INJECTED) reallocarray strdup open openat fstat lstat fstatat read \
+	fdopendir readdir)
 TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)

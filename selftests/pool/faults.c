@@ -6,6 +6,7 @@
  *
  * The linker leads the room's calls to the __wrap_… functions below (see the Makefile).
  */
+#include "injected.h"
 #include "maps.h"
 #include "roots.h"
 
@@ -18,34 +19,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-
 #include <ktrust/life.h>
 
-/* The call with this number fails; 0: none. */
-static unsigned int failing;
-static unsigned int calls;
-static bool armed;
-
-static bool fails(void)
-{
-	return armed && ++calls == failing;
-}
-
-#define WRAP(type, name, failure, parameters, arguments)                                           \
-	type __real_##name parameters;                                                             \
-	type __wrap_##name parameters;                                                             \
-	type __wrap_##name parameters                                                              \
-	{                                                                                          \
-		if (!fails())                                                                      \
-			return __real_##name arguments;                                            \
-		errno = ENOMEM;                                                                    \
-		return failure;                                                                    \
-	}
-
-WRAP(void *, malloc, NULL, (size_t len), (len))
-WRAP(void *, calloc, NULL, (size_t count, size_t len), (count, len))
-WRAP(void *, realloc, NULL, (void *old, size_t len), (old, len))
 WRAP(void *, mmap, MAP_FAILED,
      (void *where, size_t len, int protection, int flags, int fd, off_t offset),
      (where, len, protection, flags, fd, offset))
@@ -54,14 +29,6 @@ WRAP(int, mprotect, -1, (void *where, size_t len, int protection), (where, len, 
 WRAP(ssize_t, write, -1, (int fd, const void *from, size_t len), (fd, from, len))
 WRAP(ssize_t, read, -1, (int fd, void *to, size_t len), (fd, to, len))
 WRAP(ssize_t, pread, -1, (int fd, void *to, size_t len, off_t at), (fd, to, len, at))
-WRAP(EVP_MD_CTX *, EVP_MD_CTX_new, NULL, (void), ())
-WRAP(int, EVP_DigestInit_ex2, 0,
-     (EVP_MD_CTX * context, const EVP_MD *md, const OSSL_PARAM params[]), (context, md, params))
-WRAP(int, EVP_DigestUpdate, 0, (EVP_MD_CTX * context, const void *data, size_t len),
-     (context, data, len))
-WRAP(int, EVP_DigestFinal_ex, 0, (EVP_MD_CTX * context, unsigned char *sum, unsigned int *len),
-     (context, sum, len))
-
 /* What fstat says of a file's size instead of the truth; -1: the truth. */
 static off_t size_told = -1;
 

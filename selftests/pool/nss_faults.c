@@ -2,43 +2,10 @@
 /*
  * Every call of the parser of certdata.txt that can fail is made to fail, one after the other: the
  * error comes back, nothing is left behind, and no root was handed out.
- *
- * The linker leads the calls to the __wrap_… functions below (see the Makefile).
  */
 #include "nss_text.h"
 
-#include <openssl/evp.h>
-
-/* The call with this number fails; 0: none. */
-static unsigned int failing;
-static unsigned int calls;
-static bool armed;
-
-static bool fails(void)
-{
-	return armed && ++calls == failing;
-}
-
-#define WRAP(type, name, failure, parameters, arguments)                                           \
-	type __real_##name parameters;                                                             \
-	type __wrap_##name parameters;                                                             \
-	type __wrap_##name parameters                                                              \
-	{                                                                                          \
-		if (!fails())                                                                      \
-			return __real_##name arguments;                                            \
-		return failure;                                                                    \
-	}
-
-WRAP(void *, malloc, NULL, (size_t len), (len))
-WRAP(void *, calloc, NULL, (size_t count, size_t len), (count, len))
-WRAP(void *, realloc, NULL, (void *old, size_t len), (old, len))
-WRAP(EVP_MD_CTX *, EVP_MD_CTX_new, NULL, (void), ())
-WRAP(int, EVP_DigestInit_ex2, 0,
-     (EVP_MD_CTX * context, const EVP_MD *md, const OSSL_PARAM params[]), (context, md, params))
-WRAP(int, EVP_DigestUpdate, 0, (EVP_MD_CTX * context, const void *data, size_t len),
-     (context, data, len))
-WRAP(int, EVP_DigestFinal_ex, 0, (EVP_MD_CTX * context, unsigned char *sum, unsigned int *len),
-     (context, sum, len))
+#include "injected.h"
 
 static int count_root(const struct kt_nss_root *root, void *arg)
 {
