@@ -157,7 +157,8 @@ TEST_LIBS := -lssl -lcrypto -lurcu-bp -luring -lbpf -ljansson -lm
 wrap = $(addprefix -Wl$(comma)--wrap=,$(1))
 POOL_MAPS := kt_memory_reserve kt_memory_new kt_memory_map kt_memory_freeze kt_memory_unmap
 POOL_INJECTED := malloc calloc realloc EVP_MD_CTX_new EVP_DigestInit_ex2 EVP_DigestUpdate EVP_DigestFinal_ex
-TEST_LIBS_pool/faults := $(call wrap,$(POOL_INJECTED) free mmap mprotect memfd_create fstat fcntl read pread write $(POOL_MAPS))
+TEST_LIBS_pool/faults := $(call wrap,$(POOL_INJECTED) free mmap mprotect madvise memfd_create fstat fcntl read pread pwrite \
+	$(POOL_MAPS))
 TEST_LIBS_pool/pool := $(call wrap,$(POOL_MAPS))
 TEST_LIBS_pool/nss_faults := $(call wrap,$(POOL_INJECTED))
 TEST_LIBS_pool/source_faults := $(call wrap,$(POOL_INJECTED) reallocarray strdup open openat fstat lstat fstatat read \

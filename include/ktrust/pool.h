@@ -115,7 +115,10 @@ KT_WARN_UNUSED int kt_snapshot_find_crl(const struct kt_snapshot *snapshot, cons
 void kt_snapshot_diff(const struct kt_snapshot *from, const struct kt_snapshot *to,
 		      size_t *ret_added, size_t *ret_removed);
 
-/* A sealed memfd (F_SEAL_WRITE|GROW|SHRINK|SEAL) with a copy of the image; the caller closes it. */
+/*
+ * A sealed memfd (F_SEAL_WRITE|GROW|SHRINK|SEAL) with a copy of the image, its offset at the start;
+ * the caller closes it. Or the errno of memfd_create, pwrite and fcntl, negative.
+ */
 KT_WARN_UNUSED int kt_snapshot_to_memfd(const struct kt_snapshot *snapshot);
 
 /*

@@ -26,7 +26,7 @@ WRAP(void *, mmap, MAP_FAILED,
      (where, len, protection, flags, fd, offset))
 WRAP(int, memfd_create, -1, (const char *name, unsigned int flags), (name, flags))
 WRAP(int, mprotect, -1, (void *where, size_t len, int protection), (where, len, protection))
-WRAP(ssize_t, write, -1, (int fd, const void *from, size_t len), (fd, from, len))
+WRAP(ssize_t, pwrite, -1, (int fd, const void *from, size_t len, off_t at), (fd, from, len, at))
 WRAP(ssize_t, read, -1, (int fd, void *to, size_t len), (fd, to, len))
 WRAP(ssize_t, pread, -1, (int fd, void *to, size_t len, off_t at), (fd, to, len, at))
 /* What fstat says of a file's size instead of the truth; -1: the truth. */
@@ -59,6 +59,17 @@ void __wrap_free(void *memory)
 	if (secret[0] && memory)
 		leaks += memmem(memory, malloc_usable_size(memory), secret, strlen(secret)) != NULL;
 	__real_free(memory);
+}
+
+/* Only what tells of missing memory; the rest is advice that may be refused. */
+int __real_madvise(void *where, size_t len, int advice);
+int __wrap_madvise(void *where, size_t len, int advice);
+int __wrap_madvise(void *where, size_t len, int advice)
+{
+	if (advice == MADV_HUGEPAGE || !fails())
+		return __real_madvise(where, len, advice);
+	errno = ENOMEM;
+	return -1;
 }
 
 int __real_fcntl(int fd, int command, ...);

@@ -120,6 +120,7 @@ TEST_F(image, memfd_is_sealed_and_holds_the_same_bytes)
 	ASSERT_EQ((ssize_t)self->len, pread(fd, bytes, self->len, 0));
 	EXPECT_EQ(0, memcmp(bytes, self->copy, self->len));
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	EXPECT_EQ(0, lseek(fd, 0, SEEK_CUR));
 	free(bytes);
 	close(fd);
 }

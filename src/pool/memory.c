@@ -61,10 +61,13 @@ int kt_memory_new(size_t len, void **ret_bytes)
 {
 	int ret = kt_memory_reserve(len, ret_bytes);
 
-	/* One request instead of a fault a page; a kernel that cannot do it has the faults. */
-	if (ret == 0)
-		(void)madvise(*ret_bytes, len, MADV_POPULATE_WRITE);
-	return ret;
+	if (ret)
+		return ret;
+	/* One request instead of a fault a page; a kernel that does not know it has the faults. */
+	if (madvise(*ret_bytes, len, MADV_POPULATE_WRITE) == 0 || errno != ENOMEM)
+		return 0;
+	munmap(*ret_bytes, len);
+	return -ENOMEM;
 }
 
 int kt_memory_freeze(void *bytes, size_t len)
@@ -100,8 +103,11 @@ static int write_all(int fd, const uint8_t *bytes, size_t len)
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t put = write(fd, bytes + done, len - done);
+		/* Its reader begins at the start, where the offset stays. */
+		ssize_t put = pwrite(fd, bytes + done, len - done, (off_t)done);
 
+		if (put == 0)
+			return -EIO;
 		if (put > 0)
 			done += (size_t)put;
 		else if (errno != EINTR)

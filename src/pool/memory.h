@@ -37,7 +37,10 @@
 #define KT_MEMORY_HUGE (2u << 20) /* elsewhere they are larger: then they are not used */
 KT_WARN_UNUSED int kt_memory_reserve(size_t len, void **ret_bytes);
 
-/* The same for memory that will be written to all over, and soon: its pages are there already. */
+/*
+ * The same for memory that will be written to all over, and soon: its pages are there already, or
+ * -ENOMEM. (Before Linux 5.14 they come as they are written to.)
+ */
 KT_WARN_UNUSED int kt_memory_new(size_t len, void **ret_bytes);
 
 /* Read-only from here on. On failure (-errno) the memory is gone. */
@@ -46,8 +49,8 @@ KT_WARN_UNUSED int kt_memory_freeze(void *bytes, size_t len);
 void kt_memory_unmap(const void *bytes, size_t len);
 
 /*
- * A memfd with a copy, sealed against writing, growing, shrinking and further seals; the caller
- * closes it. Or -errno.
+ * A memfd with a copy, sealed against writing, growing, shrinking and further seals, its offset at
+ * the start; the caller closes it. Or -errno.
  */
 KT_WARN_UNUSED int kt_memory_to_memfd(const void *bytes, size_t len);
 

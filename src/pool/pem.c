@@ -84,6 +84,7 @@ void kt_pem_free(struct kt_pem *pem)
 	/* A certificate that was refused may have been a key under a wrong label. */
 	note_written(pem);
 	explicit_bzero(pem->der, pem->written);
+	explicit_bzero(&pem->base64, sizeof pem->base64);
 	free(pem);
 }
 

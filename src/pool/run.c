@@ -14,10 +14,9 @@ static int move_to_map(struct kt_run *run, size_t size, size_t room)
 {
 	size_t len = (room * size + KT_MEMORY_HUGE - 1) / KT_MEMORY_HUGE * KT_MEMORY_HUGE;
 	struct kt_run moved = {.count = run->count, .room = len / size, .mapped = len};
-	int ret = kt_memory_reserve(len, &moved.items);
 
-	if (ret)
-		return ret;
+	if (kt_memory_reserve(len, &moved.items))
+		return -ENOMEM;
 	if (run->count)
 		memcpy(moved.items, run->items, run->count * size);
 	kt_run_fini(run);
@@ -32,6 +31,8 @@ int kt_run_reserve(struct kt_run *run, size_t size, size_t more)
 
 	if (run->room - run->count >= more)
 		return 0;
+	if (more > SIZE_MAX / 4 / size)
+		return -ENOMEM;
 	while (room - run->count < more)
 		room *= 2;
 	if (room * size >= KT_RUN_LARGE)

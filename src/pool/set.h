@@ -21,7 +21,7 @@ const struct kt_image_entry *kt_set_entry(const struct kt_anchor_set *set, size_
 const struct kt_image_crl *kt_set_crl(const struct kt_anchor_set *set, size_t index);
 enum kt_crl_policy kt_set_crl_policy(const struct kt_anchor_set *set);
 
-/* About so many bytes of DER are to come: less moving while they do. Costs address space only. */
+/* About so many bytes of DER are to come: less moving while they do. Reserves, uses nothing. */
 void kt_set_expect(struct kt_anchor_set *set, size_t der_len);
 
 struct kt_set_bytes {
