@@ -37,7 +37,7 @@
 
 struct hammer {
 	struct sockaddr_in server;
-	SSL_CTX *context;
+	char **files;	    /* certificate, key, CA */
 	FILE *ask, *answer; /* the control socket: a line of JSON each way, see src/control */
 	const char *pool;
 	const char *sources[2];
@@ -89,13 +89,13 @@ static const char *converse(SSL *ssl)
 	return NULL;
 }
 
-static const char *visit(struct hammer *hammer)
+static const char *visit(struct hammer *hammer, SSL_CTX *context)
 {
 	const struct timeval limit = {.tv_sec = IO_TIMEOUT_S};
 	const struct linger abort_at_close = {.l_onoff = 1};
 	const int on = 1;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	SSL *ssl = SSL_new(hammer->context);
+	SSL *ssl = SSL_new(context);
 	const char *failed = "connect";
 
 	if (fd < 0 || !ssl || SSL_set_fd(ssl, fd) != 1)
@@ -113,18 +113,33 @@ static const char *visit(struct hammer *hammer)
 	return failed;
 }
 
+/* One a thread: what libcrypto caches in a shared certificate, ThreadSanitizer takes for a race. */
+static SSL_CTX *client_context(char **files)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+
+	if (!context || SSL_CTX_use_certificate_chain_file(context, files[0]) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(context, files[1], SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_load_verify_file(context, files[2]) != 1)
+		die("credentials");
+	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+	return context;
+}
+
 static void *visit_often(void *arg)
 {
 	struct hammer *hammer = arg;
+	SSL_CTX *context = client_context(hammer->files);
 
 	while (now_ns() < hammer->until_ns) {
-		const char *failed = visit(hammer);
+		const char *failed = visit(hammer, context);
 
 		if (failed)
 			complain(hammer, failed);
 		else
 			atomic_fetch_add(&hammer->handshakes, 1);
 	}
+	SSL_CTX_free(context);
 	return NULL;
 }
 
@@ -205,18 +220,6 @@ static void *swap_often(void *arg)
 
 /* ---------------------------------------------------------------------------------------------- */
 
-static SSL_CTX *client_context(char **files)
-{
-	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-
-	if (!context || SSL_CTX_use_certificate_chain_file(context, files[0]) != 1 ||
-	    SSL_CTX_use_PrivateKey_file(context, files[1], SSL_FILETYPE_PEM) != 1 ||
-	    SSL_CTX_load_verify_file(context, files[2]) != 1)
-		die("credentials");
-	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-	return context;
-}
-
 static void run(struct hammer *hammer, unsigned long seconds)
 {
 	pthread_t clients[CLIENTS], swapper;
@@ -245,7 +248,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	hammer.server.sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10));
 	hammer.server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	hammer.context = client_context(argv + 2);
+	hammer.files = argv + 2;
 	connect_control(&hammer, argv[5]);
 	hammer.pool = argv[6];
 	hammer.period_ns = NS_PER_S / strtoul(argv[8], NULL, 10);
@@ -263,6 +266,5 @@ int main(int argc, char **argv)
 	json_decref(report);
 	fclose(hammer.ask);
 	fclose(hammer.answer);
-	SSL_CTX_free(hammer.context);
 	return fflush(stdout) ? 2 : 0;
 }
