@@ -5,8 +5,9 @@
  *
  *	set ──stage──► candidate ──check──► commit ──► current ──► history (N) ──► freed
  *	                   │ unstage                      ▲            │
- *	                   ▼                              └─ roll back ┘   (a new version, an old
- *digest)
+ *	                   ▼                              └─ roll back ┘
+ *
+ * A roll-back publishes an old digest under a new version.
  *
  * A candidate is beside the current snapshot and changes nothing. What is compared when it is
  * checked or committed is what is current then: a candidate may be staged before other commits and
@@ -66,8 +67,7 @@ void kt_pool_set_guards(struct kt_pool *pool, const struct kt_guards *guards);
  * published, or the same for other content (for a roll-back: the epoch it was published under).
  */
 
-/* ---- From a candidate to the current snapshot
- * ---------------------------------------------------- */
+/* ---- From a candidate to the current snapshot ------------------------------------------------ */
 
 /*
  * Make a candidate of a set, in place of the one before. manifest may be NULL; it is copied. What
@@ -113,8 +113,7 @@ KT_WARN_UNUSED int kt_pool_roll_back(struct kt_pool *pool, uint64_t version, uns
  */
 void kt_pool_refused(struct kt_pool *pool, const char *source, const struct kt_error *why);
 
-/* ---- Looking
- * ------------------------------------------------------------------------------------- */
+/* ---- Looking --------------------------------------------------------------------------------- */
 
 /* Within a read section, as kt_pool_read_begin: the candidate, or NULL. Its version is a guess. */
 const struct kt_snapshot *kt_pool_staged(const struct kt_pool *pool);
@@ -168,8 +167,7 @@ KT_WARN_UNUSED int
 kt_snapshot_compare(const struct kt_snapshot *from, const struct kt_snapshot *to,
 		    bool (*fn)(const struct kt_difference *difference, void *arg), void *arg);
 
-/* ---- State that outlives the process
- * ---------------------------------------------------------------- */
+/* ---- State that outlives the process --------------------------------------------------------- */
 
 /*
  * Keep the pool's snapshots and its version counter in dir/NAME, made if it is not there (dir must

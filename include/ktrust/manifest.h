@@ -17,7 +17,8 @@
  * accidents only (a bundle cut between two certificates, a mix-up, an old copy): whoever can write
  * the sources can write it too, and a signature in it is not looked at.
  *
- * Threads: plain data and functions without shared state.
+ * Threads: plain data and functions without shared state. What reads files blocks for as long as
+ * the file system does.
  *
  * What this does not do: it compares nothing with a snapshot (ktrust/life.h does).
  */

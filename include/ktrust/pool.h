@@ -177,7 +177,7 @@ KT_WARN_UNUSED int kt_pool_commit(struct kt_pool *pool, const struct kt_anchor_s
 struct kt_pool_stats {
 	uint64_t published; /* snapshots published since kt_pool_new */
 	uint64_t reclaimed; /* of those, past their grace period: no reader has them */
-	uint64_t refused;   /* candidates that were not published, for whatever reason */
+	uint64_t refused;   /* candidates refused; those that kt_pool_refused told of too */
 };
 
 void kt_pool_get_stats(const struct kt_pool *pool, struct kt_pool_stats *ret_stats);

@@ -50,8 +50,7 @@ static int read_string(FIXTURE_DATA(config) * self, const char *text)
 	return read_text(self, text, strlen(text));
 }
 
-/* ---- Every setting ----------------------------------------------------------------------------
- */
+/* ---- Every setting --------------------------------------------------------------------------- */
 
 static const struct {
 	const char *section;
@@ -308,8 +307,7 @@ TEST_F(config, durations_have_units_and_a_limit)
 	EXPECT_EQ(7000, self->config->drain_timeout_ms);
 }
 
-/* ---- Refusals ---------------------------------------------------------------------------------
- */
+/* ---- Refusals -------------------------------------------------------------------------------- */
 
 TEST_F(config, bad_values_are_refused_and_change_nothing)
 {
@@ -529,8 +527,7 @@ TEST_F(config, flags_that_do_not_fit_are_refused)
 	}
 }
 
-/* ---- Does it fit together? --------------------------------------------------------------------
- */
+/* ---- Does it fit together? ------------------------------------------------------------------- */
 
 static void set_up_listener(FIXTURE_DATA(config) * self)
 {
@@ -628,8 +625,7 @@ TEST_F(config, a_name_has_one_pool)
 	expect_unfit(self, "l", "client-pool-for *.A.test is there twice");
 }
 
-/* ---- Roots for verifying servers --------------------------------------------------------------
- */
+/* ---- Roots for verifying servers ------------------------------------------------------------- */
 
 TEST_F(config, clients_are_not_verified_by_roots_for_servers_unless_any_says_so)
 {

@@ -431,8 +431,7 @@ TEST_F(system, without_a_prefix_variables_are_paths_as_they_are)
 	expect_only(self, self->f.b);
 }
 
-/* ---- Embedded roots beside the system's -------------------------------------------------------
- */
+/* ---- Embedded roots beside the system's ------------------------------------------------------ */
 
 static void name(const struct kt_root *root, void *arg)
 {

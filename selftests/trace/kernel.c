@@ -321,8 +321,7 @@ TEST_F(ktls, a_connection_accepted_before_the_tracer_is_not_known)
 	EXPECT_EQ(KT_TRACE_KERNEL_UNKNOWN, self->kernel.seen->of[0].kernel);
 }
 
-/* ---- The module comes and goes ----------------------------------------------------------------
- */
+/* ---- The module comes and goes --------------------------------------------------------------- */
 
 static int run(const char *command)
 {

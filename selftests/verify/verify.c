@@ -63,8 +63,7 @@ static enum kt_verdict_code ask_bytes(FIXTURE_DATA(verifier) * self, const uint8
 	return kt_verify(self->verifier, self->a, &chain, &self->query, &self->verdict);
 }
 
-/* ---- Snapshots --------------------------------------------------------------------------------
- */
+/* ---- Snapshots ------------------------------------------------------------------------------- */
 
 TEST_F(verifier, no_snapshot_means_no_anchors)
 {
@@ -251,8 +250,7 @@ TEST_F(verifier, an_anchor_outside_the_snapshot_fails_closed)
 	kt_library_fini(&library);
 }
 
-/* ---- What a verdict carries -------------------------------------------------------------------
- */
+/* ---- What a verdict carries ------------------------------------------------------------------ */
 
 TEST_F(verifier, the_duration_is_taken)
 {
@@ -314,8 +312,7 @@ TEST_F(verifier, an_anchors_name_is_printable)
 			   "12345678901234567890123456789012345678901234567890123456789012");
 }
 
-/* ---- Bytes ------------------------------------------------------------------------------------
- */
+/* ---- Bytes ----------------------------------------------------------------------------------- */
 
 TEST_F(verifier, trailing_bytes_are_refused)
 {
@@ -426,8 +423,7 @@ TEST_F(verifier, a_tampered_signature_is_named)
 	free(copy);
 }
 
-/* ---- Decoded certificates ---------------------------------------------------------------------
- */
+/* ---- Decoded certificates -------------------------------------------------------------------- */
 
 TEST_F(verifier, decoded_certificates_get_the_same_verdicts)
 {
@@ -458,8 +454,7 @@ TEST_F(verifier, freeing_nothing_is_fine)
 	kt_verifier_free(NULL);
 }
 
-/* ---- Another process --------------------------------------------------------------------------
- */
+/* ---- Another process ------------------------------------------------------------------------- */
 
 static void verify_mapped(int image, int out, const struct kt_chain *chain,
 			  const struct kt_query *query)

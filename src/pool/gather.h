@@ -40,8 +40,7 @@ bool kt_gather_skips(struct kt_gather *gather, const struct kt_error *what);
 void kt_gather_note(const struct kt_gather *gather, int err, const char *where, unsigned int line,
 		    const char *fmt, ...) KT_PRINTF(5, 6);
 
-/* ---- Certificates in memory and in files (source_file.c) --------------------------------------
- */
+/* ---- Certificates in memory and in files (source_file.c) ------------------------------------- */
 
 /*
  * PEM or DER, told apart by how it begins. -ENODATA: no certificate in it, or none that was not
@@ -66,8 +65,7 @@ kt_gather_each_der(struct kt_gather *gather, const struct kt_content *content, c
 			      const char *where, unsigned int line, struct kt_error *error),
 		   struct kt_error *error);
 
-/* ---- Sources, each in source_KIND.c; rest is what stands behind the colon ---------------------
- */
+/* ---- Sources, each in source_KIND.c; rest is what stands behind the colon -------------------- */
 
 int kt_source_add_file(struct kt_gather *gather, const char *rest, struct kt_error *error);
 int kt_source_add_dir(struct kt_gather *gather, const char *rest, struct kt_error *error);

@@ -52,8 +52,7 @@ struct kt_pool {
 	uint64_t refused;
 };
 
-/* ---- pool.c: all with writer held, but for the last -------------------------------------------
- */
+/* ---- pool.c: all with writer held, but for the last ------------------------------------------ */
 
 /*
  * Publish without asking guards, unless it is current already. next is spent in any case. epoch: of
@@ -75,8 +74,7 @@ bool kt_pool_is_current(const struct kt_pool *pool, const struct kt_snapshot *ne
 /* What guards compare with: the current snapshot, else the newest of the past, else NULL. */
 const struct kt_snapshot *kt_pool_reference(const struct kt_pool *pool);
 
-/* ---- guard.c ------------------------------------------------------------------------------------
- */
+/* ---- guard.c --------------------------------------------------------------------------------- */
 
 /* What the guards say; epoch as for kt_pool_publish. The errors are in ktrust/life.h. */
 KT_WARN_UNUSED int kt_guard_check(const struct kt_pool *pool, const struct kt_snapshot *next,
@@ -87,8 +85,7 @@ uint64_t kt_guard_epoch(const struct kt_snapshot *next, const struct kt_manifest
 KT_WARN_UNUSED int kt_guard_check_past(const struct kt_pool *pool, const struct kt_past *past,
 				       struct kt_error *error);
 
-/* ---- history.c: writer held ---------------------------------------------------------------------
- */
+/* ---- history.c: writer held ------------------------------------------------------------------ */
 
 /* The newest of the past from now on; it is the history's then, or freed. */
 void kt_history_push(struct kt_pool *pool, struct kt_past past);
@@ -98,8 +95,7 @@ struct kt_past kt_history_take_newest(struct kt_pool *pool);
 void kt_history_trim(struct kt_pool *pool);
 void kt_history_drop_all(struct kt_pool *pool);
 
-/* ---- state.c: writer held
- * ------------------------------------------------------------------------ */
+/* ---- state.c: writer held -------------------------------------------------------------------- */
 
 /*
  * Have the state directory hold what it must once `next`, which may be NULL, is current: next with
@@ -108,8 +104,7 @@ void kt_history_drop_all(struct kt_pool *pool);
  */
 bool kt_state_keep(struct kt_pool *pool, const struct kt_snapshot *next, uint64_t epoch);
 
-/* ---- renumber.c
- * ------------------------------------------------------------------------------------ */
+/* ---- renumber.c ------------------------------------------------------------------------------ */
 
 /* A copy with another version, made now. Or -errno. */
 KT_WARN_UNUSED int kt_snapshot_renumber(const struct kt_snapshot *snapshot, uint64_t version,

@@ -149,8 +149,7 @@ int kt_source_add_file(struct kt_gather *gather, const char *rest, struct kt_err
 	return ret;
 }
 
-/* ---- The functions for PEM alone --------------------------------------------------------------
- */
+/* ---- The functions for PEM alone ------------------------------------------------------------- */
 
 static const struct kt_source_options defaults;
 
