@@ -94,7 +94,7 @@ static int read_state(struct kt_store *store, struct kt_error *error)
 	} file;
 	uint8_t sum[KT_DIGEST_LEN];
 	const char *why;
-	size_t len;
+	size_t len = 0;
 	int ret = read_bytes(store->dir_fd, &file, sizeof file, &len);
 
 	if (ret == -ENOENT)
