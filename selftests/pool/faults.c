@@ -153,15 +153,6 @@ FIXTURE_TEARDOWN(faults)
 	roots_fini(&self->roots);
 }
 
-static int lowest_descriptor(void)
-{
-	int fd = dup(0);
-
-	ASSERT_LE(0, fd);
-	close(fd);
-	return fd;
-}
-
 /* One try of what is tested: 0 or what went wrong; leaves nothing behind in either case. */
 typedef int (*attempt)(FIXTURE_DATA(faults) * self, struct kt_error *error);
 

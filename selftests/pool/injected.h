@@ -11,8 +11,11 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
+
+#include "../harness.h"
 
 /* While armed, calls are counted, and the one with this number fails; 0: none. */
 static unsigned int failing;
@@ -45,5 +48,15 @@ WRAP(int, EVP_DigestUpdate, 0, (EVP_MD_CTX * context, const void *data, size_t l
      (context, data, len))
 WRAP(int, EVP_DigestFinal_ex, 0, (EVP_MD_CTX * context, unsigned char *sum, unsigned int *len),
      (context, sum, len))
+
+/* The lowest free number tells whether a descriptor was left open. */
+static inline int lowest_descriptor(void)
+{
+	int fd = dup(0);
+
+	ASSERT_LE(0, fd);
+	close(fd);
+	return fd;
+}
 
 #endif

@@ -48,16 +48,6 @@ FIXTURE_TEARDOWN(source_faults)
 	files_fini(&self->files);
 }
 
-/* The lowest number tells whether a descriptor was left open. */
-static int lowest_descriptor(void)
-{
-	int fd = dup(0);
-
-	ASSERT_LE(0, fd);
-	close(fd);
-	return fd;
-}
-
 struct count {
 	size_t anchors, crls;
 };
