@@ -37,10 +37,14 @@ static void *test_malloc(size_t size, const char *file, int line)
 	return refuse_memory() ? NULL : malloc(size);
 }
 
+/*
+ * With nothing to enlarge, OpenSSL's own takes the way of CRYPTO_malloc, which (since 3.2) is what
+ * says that memory ran out. It does not look there for one that was put in its place.
+ */
 static void *test_realloc(void *data, size_t size, const char *file, int line)
 {
-	(void)file;
-	(void)line;
+	if (!data)
+		return CRYPTO_malloc(size, file, line);
 	return refuse_memory() ? NULL : realloc(data, size);
 }
 
@@ -132,7 +136,7 @@ TEST_F_TIMEOUT(memory, running_out_refuses, 300)
 		{
 			TH_LOG("allocation %ld", at);
 		}
-		/* OpenSSL sometimes keeps to itself that it was memory. Seldom. */
+		/* OpenSSL keeps to itself that it was memory, seldom: 3.5 where a stack grows. */
 		misnamed += code != KT_INTERNAL && code != variant->code;
 		EXPECT_EQ(0, ERR_peek_error());
 		internals += code == KT_INTERNAL;
