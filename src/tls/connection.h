@@ -86,7 +86,7 @@ struct kt_tls {
 	int peer_alert;	     /* -1: none */
 	struct kt_tls_cursor cursor;
 	uint32_t bytes_in;     /* during the handshake */
-	uint32_t idle_records; /* read since the last application data */
+	uint32_t idle_records; /* read since the handshake, or the last application data */
 	bool records_used;     /* bytes went through the userspace records */
 	bool greeted;	       /* the hello was looked at: name and pool are settled */
 	const struct sockaddr *local, *remote; /* borrowed; for choose_pool */

@@ -21,6 +21,9 @@ static bool make_ssl(struct kt_tls *tls)
 	BIO_set_mem_eof_return(in, -1);
 	BIO_set_mem_eof_return(out, -1);
 	SSL_set_bio(tls->ssl, in, out);
+	/* Now: since OpenSSL 3.2 only records under keys that are set after this are told. */
+	SSL_set_msg_callback(tls->ssl, kt_tls_count_record);
+	SSL_set_msg_callback_arg(tls->ssl, tls);
 	tls->in = in;
 	tls->out = out;
 	return SSL_set_app_data(tls->ssl, tls);
@@ -205,8 +208,7 @@ static int complete(struct kt_tls *tls)
 		return kt_tls_fail(tls, "protocol_error");
 	if (!peer_is_accepted(tls) || !kt_tls_export_prepare(tls))
 		return kt_tls_fail(tls, "internal");
-	SSL_set_msg_callback(tls->ssl, kt_tls_count_record);
-	SSL_set_msg_callback_arg(tls->ssl, tls);
+	tls->idle_records = 0;
 	tls->state = KT_TLS_OPEN;
 	return KT_TLS_DONE;
 }
