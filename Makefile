@@ -98,7 +98,7 @@ LIB_LIBS := -lssl -lcrypto -lurcu-bp
 
 TESTS_error := error/error
 TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image pool/lenient \
-	pool/life pool/manifest pool/name pool/nss pool/nss_faults pool/nss_files pool/pem \
+	pool/life pool/loaded pool/manifest pool/name pool/nss pool/nss_faults pool/nss_files pool/pem \
 	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
@@ -122,7 +122,7 @@ TESTS_sh := cli/bench.test cli/roots.test daemon/command.test daemon/daemon.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := bench/report bench/roots bench/stats cli/bench.test cli/roots.test \
 	daemon/command.test daemon/life.test daemon/pools.test daemon/swaps.test \
-	daemon/watch.test ktls/absent pool/dir pool/nss_files
+	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
@@ -240,6 +240,9 @@ $(O)/%.o: %.c Makefile $(O)/flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(KT_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Readers of a pool; see the file.
+$(call obj,src/pool/slot.c): private KT_CFLAGS += -ftls-model=initial-exec
+
 # ---- BPF --------------------------------------------------------------------------------------
 
 # One object for all kernels (CO-RE), inside a header for src/trace. Its compiler is clang, whatever CC is.
@@ -279,6 +282,7 @@ $(TEST_BIN): $(O)/selftests/%: $(O)/selftests/%.o $$(TEST_OBJ_$$*) $(TESTLIB_A) 
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(TEST_LIBS_$*) $(TEST_LIBS)
 
 $(addprefix $(O)/selftests/,$(TESTS_trace) cli/trace): | $(O)/selftests/trace/fire
+$(O)/selftests/pool/loaded: | $(LIB_SO)
 
 .PHONY: tests
 tests: $(TEST_BIN) $(O)/tools/embed-roots $(O)/tools/pki

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a pool is inside, for the files that are its life: pool.c (readers, publication), life.c
- * (candidates), guard.c, history.c, state.c.
+ * What a pool is inside, for the files that are its life: pool.c (publication), slot.c (readers),
+ * life.c (candidates), guard.c, history.c, state.c.
  *
  * Locks: `writer` is taken first and held over grace periods and the disk; `looks` is held for a
  * few instructions, never over a call that waits.

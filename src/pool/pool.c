@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A pool: its name, the slot its snapshot is published in, and the one way to publish.
+ * A pool: its name, the slot its snapshot is published in, and the one way to publish. Its read
+ * section is in slot.c.
  */
 #include "inside.h"
 
@@ -51,17 +52,6 @@ void kt_pool_free(struct kt_pool *pool)
 const char *kt_pool_name(const struct kt_pool *pool)
 {
 	return pool->name;
-}
-
-const struct kt_snapshot *kt_pool_read_begin(const struct kt_pool *pool)
-{
-	return kt_slot_read_begin(&pool->slot);
-}
-
-void kt_pool_read_end(const struct kt_pool *pool)
-{
-	(void)pool;
-	kt_slot_read_end();
 }
 
 /* Texts of a probe are cut to what it has room for; the rest of the field stays zero. */

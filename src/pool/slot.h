@@ -10,8 +10,8 @@
  *	kt_snapshot_free(old);
  *
  * Threads: any number of readers; switches are serialised by the caller. `current` is written by
- * kt_slot_switch alone and read by readers through kt_slot_read_begin; the publisher itself may use
- * kt_slot_peek, since nobody else switches meanwhile.
+ * kt_slot_switch alone and read by readers through kt_slot_read_begin, or kt_pool_read_begin beside
+ * it; the publisher itself may use kt_slot_peek, since nobody else switches meanwhile.
  *
  * What it does not do: it frees nothing. After a fork without exec in a process with several
  * threads, the child must not use it (liburcu's fork handlers are not installed).
