@@ -232,11 +232,7 @@ static int build_image(const struct kt_anchor_set *set, const struct kt_snapshot
 
 	if (ret)
 		return ret;
-	ret = write_image(set, header, bytes);
-	if (ret)
-		kt_memory_unmap(bytes, header->image_len);
-	else
-		ret = kt_memory_freeze(bytes, header->image_len);
+	ret = kt_memory_freeze(bytes, header->image_len, write_image(set, header, bytes));
 	if (ret == 0)
 		*ret_snapshot = bytes;
 	return ret;

@@ -70,15 +70,15 @@ int kt_memory_new(size_t len, void **ret_bytes)
 	return -ENOMEM;
 }
 
-int kt_memory_freeze(void *bytes, size_t len)
+int kt_memory_freeze(void *bytes, size_t len, int written)
 {
-	int err;
+	int ret = written;
 
-	if (mprotect(bytes, len, PROT_READ) == 0)
-		return 0;
-	err = errno;
-	munmap(bytes, len);
-	return -err;
+	if (ret == 0 && mprotect(bytes, len, PROT_READ))
+		ret = -errno;
+	if (ret)
+		munmap(bytes, len);
+	return ret;
 }
 
 void kt_memory_unmap(const void *bytes, size_t len)

@@ -43,8 +43,11 @@ KT_WARN_UNUSED int kt_memory_reserve(size_t len, void **ret_bytes);
  */
 KT_WARN_UNUSED int kt_memory_new(size_t len, void **ret_bytes);
 
-/* Read-only from here on. On failure (-errno) the memory is gone. */
-KT_WARN_UNUSED int kt_memory_freeze(void *bytes, size_t len);
+/*
+ * The end of writing. written: 0 or -errno. Read-only from here on, or, where that or the writing
+ * failed, gone: then it returns -errno, the writing's first.
+ */
+KT_WARN_UNUSED int kt_memory_freeze(void *bytes, size_t len, int written);
 
 void kt_memory_unmap(const void *bytes, size_t len);
 

@@ -36,11 +36,7 @@ int kt_snapshot_renumber(const struct kt_snapshot *snapshot, uint64_t version,
 
 	if (ret)
 		return ret;
-	ret = rewrite(bytes, snapshot, version);
-	if (ret)
-		kt_memory_unmap(bytes, len);
-	else
-		ret = kt_memory_freeze(bytes, len);
+	ret = kt_memory_freeze(bytes, len, rewrite(bytes, snapshot, version));
 	if (ret == 0)
 		*ret_snapshot = bytes;
 	return ret;

@@ -48,11 +48,7 @@ static int copy(int fd, size_t len, const void **ret_bytes)
 
 	if (ret)
 		return ret;
-	ret = read_exactly(fd, bytes, len);
-	if (ret)
-		kt_memory_unmap(bytes, len);
-	else
-		ret = kt_memory_freeze(bytes, len);
+	ret = kt_memory_freeze(bytes, len, read_exactly(fd, bytes, len));
 	if (ret == 0)
 		*ret_bytes = bytes;
 	return ret;
