@@ -51,7 +51,8 @@ SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/constra
 	src/pool/content.c src/pool/der.c src/pool/describe.c src/pool/digest.c src/pool/gather.c \
 	src/pool/image.c src/pool/memory.c src/pool/name.c src/pool/nss.c src/pool/nss_date.c \
 	src/pool/nss_label.c src/pool/nss_names.c src/pool/nss_object.c src/pool/nss_text.c \
-	src/pool/pem.c src/pool/pool.c src/pool/roots_age.c src/pool/run.c src/pool/scan.c src/pool/scan_crl.c src/pool/set.c \
+	src/pool/pem.c src/pool/pool.c src/pool/roots_age.c src/pool/run.c src/pool/scan.c src/pool/scan_crl.c src/pool/scan_time.c \
+	src/pool/set.c \
 	src/pool/slot.c src/pool/snapshot.c src/pool/source.c src/pool/source_certdata.c \
 	src/pool/source_crl.c src/pool/source_dir.c src/pool/source_embedded.c \
 	src/pool/source_file.c src/pool/source_system.c src/pool/transfer.c
@@ -59,12 +60,24 @@ SRC_pool := src/pool/base64.c src/pool/build.c src/pool/check.c src/pool/constra
 SRC_pool += src/pool/compare.c src/pool/file.c src/pool/guard.c src/pool/history.c src/pool/life.c \
 	src/pool/manifest.c src/pool/renumber.c src/pool/signature.c src/pool/state.c src/pool/store.c \
 	src/pool/store_state.c
-SRC_verify := src/verify/anchor_cache.c src/verify/decode.c src/verify/library.c \
-	src/verify/library_error.c src/verify/limits.c src/verify/names.c src/verify/path.c \
-	src/verify/revocation.c src/verify/rules.c src/verify/verdict.c src/verify/verify.c
+# Names in certificates
+SRC_verify_names := src/verify/allow.c src/verify/allowed.c src/verify/general_name.c src/verify/host.c \
+	src/verify/mailbox.c src/verify/match.c src/verify/name_constraints.c src/verify/permitted_dns.c \
+	src/verify/public_suffix.c src/verify/spiffe.c src/verify/subtree.c src/verify/uri.c \
+	src/verify/web_names.c
+# What was accepted before
+SRC_verify_cache := src/verify/cache.c src/verify/signature_memo.c src/verify/siphash.c \
+	src/verify/verdict_cache.c src/verify/ways.c
+SRC_verify := $(SRC_verify_names) $(SRC_verify_cache) src/verify/algorithm.c src/verify/anchor_cache.c \
+	src/verify/both.c src/verify/cert.c src/verify/crl_scope.c src/verify/crl_serials.c \
+	src/verify/decision.c src/verify/decode.c src/verify/keys.c src/verify/library.c \
+	src/verify/library_error.c src/verify/limits.c src/verify/path.c src/verify/policies.c \
+	src/verify/revocation.c src/verify/rule.c src/verify/rules.c src/verify/signer.c \
+	src/verify/subject.c src/verify/verdict.c src/verify/verify.c src/verify/web.c \
+	src/verify/web_roots.c src/verify/x509.c
 SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
 	src/ktls/state.c src/ktls/ulp_info.c
-SRC_tls := src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/credentials.c \
+SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/credentials.c \
 	src/tls/describe.c src/tls/export.c src/tls/failure.c src/tls/handshake.c src/tls/hello.c \
 	src/tls/peer.c src/tls/records.c src/tls/userspace.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/engine/conn.c \
@@ -75,10 +88,12 @@ SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trac
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
-SRC_bench := src/bench/clock.c src/bench/json.c src/bench/load_ours.c src/bench/load_stock.c \
-	src/bench/machine.c src/bench/material.c src/bench/pool.c src/bench/progress.c \
-	src/bench/readers.c src/bench/roots.c src/bench/run.c src/bench/stats.c src/bench/svg.c \
-	src/bench/table.c
+SRC_bench := src/bench/chains.c src/bench/clock.c src/bench/json.c src/bench/keys.c \
+	src/bench/load_ours.c src/bench/load_stock.c src/bench/machine.c src/bench/material.c \
+	src/bench/pool.c src/bench/progress.c src/bench/readers.c src/bench/roots.c \
+	src/bench/run.c src/bench/stats.c src/bench/svg.c src/bench/table.c src/bench/verify.c \
+	src/bench/verify_limit.c src/bench/verify_ours.c src/bench/verify_rounds.c \
+	src/bench/verify_stock.c
 SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
 	src/daemon/gather.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
 	src/daemon/ops_life.c src/daemon/ops_pool.c src/daemon/options.c src/daemon/pools.c \
@@ -87,12 +102,14 @@ SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/t
 	src/cli/trace_text.c src/cli/trace_words.c
 SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/bench.c src/cli/conns.c src/cli/doctor.c \
 	src/cli/main.c src/cli/pool.c src/cli/pool_diff.c src/cli/pool_life.c \
-	src/cli/pool_manifest.c src/cli/pool_show.c src/cli/roots.c src/cli/roots_print.c \
-	src/cli/stats.c
+	src/cli/pool_manifest.c src/cli/pool_show.c src/cli/read.c src/cli/roots.c \
+	src/cli/roots_print.c src/cli/stats.c src/cli/verify.c src/cli/verify_batch.c \
+	src/cli/verify_case.c src/cli/verify_chain.c src/cli/verify_tell.c \
+	src/cli/verify_trust.c src/cli/verify_words.c
 
 LIB_ROOMS := error pool verify tls ktls
 LIB_SRC := $(foreach r,$(LIB_ROOMS),$(SRC_$(r)))
-LIB_LIBS := -lssl -lcrypto -lurcu-bp
+LIB_LIBS := -lssl -lcrypto -lpsl -lurcu-bp
 
 # ---- Tests, one list a room, sorted: selftests/<room>/<name>.c is one program ------------------
 
@@ -104,30 +121,34 @@ TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kerne
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
 	tls/split
-TESTS_verify := verify/anchors verify/chain verify/memory verify/threads verify/verdict verify/verify
+TESTS_verify := verify/allow verify/anchors verify/cache verify/cache_race verify/cases verify/chain verify/general_name \
+	verify/host verify/match verify/memory verify/name_constraints verify/permitted_dns \
+	verify/public_suffix verify/signature_memo verify/siphash verify/threads verify/verdict \
+	verify/verify verify/ways verify/web_names
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
 TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/relay \
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config daemon/watch
-TESTS_bench := bench/report bench/roots bench/stats
+TESTS_bench := bench/chains bench/report bench/roots bench/stats
 TESTS_cli := cli/trace cli/trace_output
 
 TEST_ROOMS := error pool verify tls ktls engine trace control daemon bench cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := cli/bench.test cli/roots.test daemon/command.test daemon/daemon.test \
+TESTS_sh := cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/daemon.test \
 	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
-TESTS_native_only := bench/report bench/roots bench/stats cli/bench.test cli/roots.test \
-	daemon/command.test daemon/life.test daemon/pools.test daemon/swaps.test \
+TESTS_native_only := bench/chains bench/report bench/roots bench/stats cli/bench.test cli/roots.test cli/verify.test \
+	daemon/allow.test daemon/command.test daemon/life.test daemon/pools.test daemon/swaps.test \
 	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
 TESTS_computing := pool/bad_input pool/lenient pool/life pool/name pool/nss pool/scan \
-	tls/ca_names tls/export tls/memory tls/split verify/chain verify/memory verify/verify
+	tls/ca_names tls/export tls/memory tls/split verify/cache verify/cache_race verify/cases verify/chain verify/memory \
+	verify/signature_memo verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
@@ -141,8 +162,9 @@ TESTS_san := selftests/harness/sanitized.test
 TEST_HELPERS := daemon/echo daemon/hammer harness/broken trace/fire
 
 # What test programs share; linked where used.
-SRC_testlib := selftests/lib/harness.c selftests/lib/harness_checks.c \
+SRC_testlib := selftests/lib/der_writer.c selftests/lib/harness.c selftests/lib/harness_checks.c \
 	selftests/lib/ktls_support.c selftests/lib/pki.c selftests/lib/pki_crl.c \
+	selftests/lib/pki_extensions.c selftests/lib/pki_parts.c selftests/verify/words.c \
 	selftests/verify/world.c
 
 # What one test needs beside libktrust.a and the test library: objects of rooms outside the library
@@ -151,7 +173,7 @@ TLS_LAB = $(call obj,selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_tls),$(eval TEST_OBJ_$(t) = $$(TLS_LAB)))
 ENGINE_LAB = $(call obj,$(SRC_engine) selftests/engine/rig.c selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_engine),$(eval TEST_OBJ_$(t) = $$(ENGINE_LAB)))
-TEST_LIBS := -lssl -lcrypto -lurcu-bp -luring -lbpf -ljansson -lm
+TEST_LIBS := -lssl -lcrypto -lpsl -lurcu-bp -luring -lbpf -ljansson -lm
 
 # Calls that these tests answer themselves, to show what each answer leads to.
 wrap = $(addprefix -Wl$(comma)--wrap=,$(1))
@@ -165,9 +187,12 @@ TEST_LIBS_pool/source_faults := $(call wrap,$(POOL_INJECTED) reallocarray strdup
 	fdopendir readdir)
 TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
+TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
 OBJ_trace_test = $(call obj,$(SRC_trace) selftests/trace/support.c)
+TEST_OBJ_verify/cases = $(call obj,selftests/verify/case_file.c selftests/verify/case_openssl.c \
+	selftests/verify/case_pki.c selftests/verify/case_words.c)
 TEST_OBJ_trace/ends = $(call obj,$(SRC_trace))
 TEST_OBJ_trace/find = $(OBJ_trace_test)
 TEST_OBJ_trace/kernel = $(OBJ_trace_test)
@@ -176,6 +201,7 @@ TEST_OBJ_cli/trace = $(OBJ_trace_test) $(call obj,$(SRC_cli_trace))
 TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))
 TEST_OBJ_control/control = $(call obj,$(SRC_control))
 TEST_OBJ_control/message = $(call obj,$(SRC_control))
+TEST_OBJ_bench/chains = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/report = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
 TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)
@@ -353,13 +379,14 @@ check-mutants:
 # ---- Tools ------------------------------------------------------------------------------------
 
 # The test PKI on the command line, for the demo and for shell tests.
-$(O)/tools/pki: $(O)/tools/pki.o $(O)/selftests/lib/pki.o
+$(O)/tools/pki: $(O)/tools/pki.o $(call obj,selftests/lib/pki.c selftests/lib/pki_crl.c selftests/lib/pki_extensions.c \
+		selftests/lib/pki_parts.c)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ -lcrypto
 
 # ---- Fuzzing: make fuzz-smoke takes half a minute, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := config crl der image manifest nss pem tls
+FUZZERS := cert chain config crl der image manifest name nss pem tls
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \
@@ -372,14 +399,20 @@ $(BUILD)/fuzz/%.o: %.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
 
-FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c
+FUZZ_SRC_der_mutations := selftests/fuzz/mutate_der.c selftests/lib/der_writer.c
+FUZZ_SRC_cert := $(SRC_verify) $(FUZZ_SRC_der_mutations)
+FUZZ_SRC_chain := $(SRC_verify) selftests/fuzz/chain_program.c selftests/lib/der_writer.c \
+	selftests/verify/words.c
+FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c $(SRC_verify_names)
+FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
+FUZZ_SRC_name := $(SRC_verify_names) selftests/verify/words.c
 FUZZ_SRC_tls := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_testlib) \
 	selftests/tls/keys.c selftests/tls/lab.c
 
 $(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/fuzz/selftests/fuzz/%.o $(call fuzz_obj,$(SRC_error) $(SRC_pool)) \
 		$$(call fuzz_obj,$$(FUZZ_SRC_$$*))
 	$(call say,FUZZLD,$@)
-	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -lssl -lcrypto -lurcu-bp
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
 
 # New inputs are kept under build/; the committed seeds are read only.
 run_fuzzer = mkdir -p $(BUILD)/fuzz/corpus/$(1) && $(BUILD)/fuzz/$(1) -max_total_time=$(2) \

@@ -17,6 +17,7 @@ struct request {
 	const char *ca;	 /* prefix of the issuer's files */
 	const char *out; /* prefix of the files to write */
 	char eku[64];
+	const char *revoked[PKI_REVOKED_MAX + 1]; /* prefixes, ends with NULL */
 };
 
 struct command {
@@ -33,10 +34,13 @@ static int fail(const char *what, const char *why)
 
 static int make(const struct request *request)
 {
-	struct pki *pki = pki_new();
+	struct pki *pki;
 	const struct pki_cert *issuer = NULL;
 	int err = 0, status = 0;
 
+	if (!request->options.cn || strlen(request->options.cn) > 64)
+		return fail("--cn", "is missing or longer than 64 bytes");
+	pki = pki_new();
 	if (request->ca)
 		err = pki_load(pki, request->ca, &issuer);
 	if (err) {
@@ -64,8 +68,57 @@ static int run_leaf(struct request *request)
 	return make(request);
 }
 
+static int load_revoked(struct pki *pki, const char *const *prefixes, struct pki_crl *crl)
+{
+	for (size_t i = 0; prefixes[i]; i++) {
+		int err = pki_load(pki, prefixes[i], &crl->revoked[i]);
+
+		if (err)
+			return fail(prefixes[i], strerror(-err));
+	}
+	return 0;
+}
+
+static int write_crl(struct pki_der der, const char *prefix)
+{
+	char path[4096];
+	FILE *file;
+	bool bad;
+
+	snprintf(path, sizeof path, "%s.crl", prefix);
+	file = fopen(path, "we");
+	bad = !file || fwrite(der.data, 1, der.len, file) != der.len;
+	if (file)
+		bad |= fclose(file) != 0;
+	return bad ? fail(path, strerror(errno)) : 0;
+}
+
+static int run_crl(struct request *request)
+{
+	struct pki *pki = pki_new();
+	struct pki_crl crl = {.this_update = request->options.not_before,
+			      .next_update = request->options.not_after};
+	const struct pki_cert *issuer;
+	struct pki_der der = {0};
+	int status;
+
+	if (!request->ca || pki_load(pki, request->ca, &issuer)) {
+		status = fail("crl", "--ca is missing, or cannot be read");
+	} else {
+		status = load_revoked(pki, request->revoked, &crl);
+		if (!status) {
+			der = pki_make_crl(issuer, &crl);
+			status = write_crl(der, request->out);
+		}
+	}
+	free(der.data);
+	pki_free(pki);
+	return status;
+}
+
 static const struct command commands[] = {
 	{"ca", "a root, or with --ca an intermediate", run_ca},
+	{"crl", "the CRL of --ca, as DER in PREFIX.crl", run_crl},
 	{"leaf", "an end entity's certificate, signed by --ca", run_leaf},
 };
 
@@ -79,12 +132,13 @@ static int usage(FILE *to)
 		fprintf(to, "  %-6s %s\n", commands[i].name, commands[i].help);
 	fprintf(to, "\n"
 		    "  --ca PREFIX              issuer (files as written by this program)\n"
-		    "  --dns NAME, --ip ADDRESS, --uri URI\n"
+		    "  --dns NAME, --email ADDRESS, --ip ADDRESS, --uri URI\n"
 		    "                           subject alternative names; may be repeated\n"
 		    "  --eku client|server      extended key usage; may be repeated\n"
 		    "  --key p256|rsa2048|ed25519\n"
 		    "  --days N                 valid for N days from now (3650)\n"
-		    "  --expired                valid until an hour ago\n");
+		    "  --expired                valid until an hour ago\n"
+		    "  --revoke PREFIX          of a CRL; may be repeated\n");
 	return to == stdout ? 0 : EXIT_USAGE;
 }
 
@@ -157,6 +211,17 @@ static void set_expired(struct pki_options *options)
 	options->not_after = -3600;
 }
 
+static int add_revoked(struct request *request, const char *prefix)
+{
+	for (size_t i = 0; i < PKI_REVOKED_MAX; i++) {
+		if (!request->revoked[i]) {
+			request->revoked[i] = prefix;
+			return 0;
+		}
+	}
+	return fail(prefix, "too many to revoke");
+}
+
 static int apply(struct request *request, int option, char *value)
 {
 	struct pki_options *options = &request->options;
@@ -183,6 +248,10 @@ static int apply(struct request *request, int option, char *value)
 		return set_key(options, value);
 	case 'n':
 		return set_days(options, value);
+	case 'm':
+		return add_san(options->email, value);
+	case 'r':
+		return add_revoked(request, value);
 	case 'x':
 		set_expired(options);
 		return 0;
@@ -202,6 +271,8 @@ static int parse(struct request *request, int argc, char **argv)
 					      {"eku", required_argument, NULL, 'e'},
 					      {"key", required_argument, NULL, 'k'},
 					      {"days", required_argument, NULL, 'n'},
+					      {"email", required_argument, NULL, 'm'},
+					      {"revoke", required_argument, NULL, 'r'},
 					      {"expired", no_argument, NULL, 'x'},
 					      {NULL, 0, NULL, 0}};
 	int option, status;
@@ -213,8 +284,6 @@ static int parse(struct request *request, int argc, char **argv)
 	}
 	if (optind < argc)
 		return fail(argv[optind], "not understood");
-	if (!request->options.cn || strlen(request->options.cn) > 64)
-		return fail("--cn", "is missing or longer than 64 bytes");
 	if (!request->out)
 		return fail("--out", "is missing");
 	return 0;

@@ -71,7 +71,10 @@ struct kt_anchor_text {
 	int64_t not_after;
 };
 
-/* Never fails: what cannot be read is "?" or 0. */
+/*
+ * Never fails: what cannot be read is "?" or 0. It looks at der and subject, and where subject is
+ * NULL at der alone, so that any certificate can be described.
+ */
 void kt_anchor_describe(const struct kt_anchor *anchor, struct kt_anchor_text *ret_text)
 	__attribute__((visibility("default")));
 

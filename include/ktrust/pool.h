@@ -144,6 +144,17 @@ KT_WARN_UNUSED int kt_pool_new(const char *name, struct kt_pool **ret_pool, stru
 void kt_pool_free(struct kt_pool *pool);
 const char *kt_pool_name(const struct kt_pool *pool);
 
+struct kt_allow; /* ktrust/allow.h */
+
+/*
+ * Of those the pool's anchors vouch for, only whom these rules name is allowed; NULL, as at first:
+ * everybody. They are the pool's, not a snapshot's: no swap changes them. Only before any other
+ * thread has the pool. The rules are borrowed until kt_pool_free, and are none of the pool's own
+ * affair: whoever verifies by it passes them on (struct kt_query).
+ */
+void kt_pool_set_allow(struct kt_pool *pool, const struct kt_allow *allow);
+const struct kt_allow *kt_pool_allow(const struct kt_pool *pool);
+
 /*
  * Begin a read section and return the current snapshot, NULL when nothing was ever published. The
  * pointer is valid until the matching kt_pool_read_end in the same thread. Sections may nest.

@@ -137,6 +137,9 @@ struct kt_tls_context_options {
 	void *choose_arg;
 	uint16_t min_version; /* KT_TLS_1_2 or KT_TLS_1_3; 0: KT_TLS_1_2 */
 	uint16_t max_version; /* 0: KT_TLS_1_3 */
+	/* How peers are verified; copied, but for the cache. NULL: all zeros. */
+	const struct kt_verifier_options *verifier;
+	struct kt_policy policy;
 	/* Seconds since the epoch, called for each verification. NULL: CLOCK_REALTIME. */
 	int64_t (*now)(void *now_arg);
 	void *now_arg;

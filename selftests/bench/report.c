@@ -42,11 +42,12 @@ static void finish(void *state)
 }
 
 /* 3, 1, 2, 3, …: the median of three is 2. */
-static int ours(void *state, const struct kt_bench_options *options, double *ret_value,
-		struct kt_error *error)
+static int ours(const struct kt_bench_case *of, void *state, const struct kt_bench_options *options,
+		double *ret_value, struct kt_error *error)
 {
 	static unsigned int calls;
 
+	(void)of;
 	(void)state;
 	(void)options;
 	note('o');
@@ -56,9 +57,10 @@ static int ours(void *state, const struct kt_bench_options *options, double *ret
 	return 0;
 }
 
-static int stock(void *state, const struct kt_bench_options *options, double *ret_value,
-		 struct kt_error *error)
+static int stock(const struct kt_bench_case *of, void *state,
+		 const struct kt_bench_options *options, double *ret_value, struct kt_error *error)
 {
+	(void)of;
 	(void)state;
 	(void)options;
 	(void)error;
@@ -67,9 +69,10 @@ static int stock(void *state, const struct kt_bench_options *options, double *re
 	return 0;
 }
 
-static int peer(void *state, const struct kt_bench_options *options, double *ret_value,
-		struct kt_error *error)
+static int peer(const struct kt_bench_case *of, void *state, const struct kt_bench_options *options,
+		double *ret_value, struct kt_error *error)
 {
+	(void)of;
 	(void)state;
 	(void)options;
 	(void)error;
@@ -92,7 +95,7 @@ static const struct kt_bench_case cases[] = {
 	{.name = "fails", .prepare = prepare, .size = 13, .measure = {ours}},
 };
 
-static const struct kt_bench_suite suite = {"test", "A <test> & its figures", cases, 4};
+static const struct kt_bench_suite suite = {"test", "A <test> & its figures", cases, 4, 0.02};
 
 static struct kt_bench_report run(const char *only)
 {

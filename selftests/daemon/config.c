@@ -78,6 +78,8 @@ static const struct {
 	{"pool", "purpose", "any"},
 	{"pool", "lenient", "yes"},
 	{"pool", "crl-policy", "warn"},
+	{"pool", "allow", "uri:spiffe://a.test/ns/*/web"},
+	{"pool", "allow", "subject:O=A # B = C"},
 	{"listener", "listen", "[::1]:8443"},
 	{"listener", "backend", "unix:/run/b.sock"},
 	{"listener", "certificate", "/c.pem"},
@@ -87,6 +89,10 @@ static const struct {
 	{"listener", "client-pool-for", "a.test clients"},
 	{"listener", "client-pool-for", "*.B.test \t clients"},
 	{"listener", "ca-names", "off"},
+	{"listener", "client-profile", "web"},
+	{"ktrust", "verifier", "own"},
+	{"ktrust", "verdicts-max", "0"},
+	{"ktrust", "signatures-max", "16777216"},
 };
 
 #define FULL (sizeof full / sizeof full[0])
@@ -127,6 +133,9 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_EQ(KT_CONFIG_PURPOSE_ANY, pool->purpose);
 	EXPECT_EQ(1, pool->lenient);
 	EXPECT_EQ(KT_CRL_WARN, pool->crl_policy);
+	ASSERT_EQ(2, pool->allow.count);
+	EXPECT_STREQ("uri:spiffe://a.test/ns/*/web", pool->allow.at[0]);
+	EXPECT_STREQ("subject:O=A # B = C", pool->allow.at[1]);
 	ASSERT_EQ(1, config->listener_count);
 	EXPECT_STREQ("web", listener->name);
 	EXPECT_STREQ("[::1]:8443", listener->listen);
@@ -141,6 +150,10 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_STREQ("*.B.test", listener->names.at[1].pattern);
 	EXPECT_STREQ("clients", listener->names.at[1].pool);
 	EXPECT_EQ(KT_CA_NAMES_OFF, listener->ca_names);
+	EXPECT_EQ(KT_PROFILE_WEB, listener->profile);
+	EXPECT_EQ(KT_VERIFIER_OWN, config->verifier);
+	EXPECT_EQ(0, config->verdicts_max);
+	EXPECT_EQ(1u << 24, config->signatures_max);
 }
 
 TEST(the_cases_here_cover_every_setting)
@@ -340,6 +353,9 @@ TEST_F(config, bad_values_are_refused_and_change_nothing)
 		{"pool p", "purpose", "client", "expected server|any"},
 		{"pool p", "lenient", "1", "expected no|yes"},
 		{"pool p", "crl-policy", "", "expected refuse|warn"},
+		{"pool p", "allow", "", "allow = : not a rule (write dns:NAME"},
+		{"pool p", "allow", "web.test", "allow = web.test: not a rule (write dns:NAME"},
+		{"pool p", "allow", "dns:a.*.test", "allow = dns:a.*.test: a '*' that is not"},
 		{"ktrust", "worker", "1", "[ktrust] has no setting 'worker'"},
 		{"ktrust", "source", "file:x", "[ktrust] has no setting 'source'"},
 		{"pool p", "listen", ":1", "[pool] has no setting 'listen'"},
@@ -358,6 +374,7 @@ TEST_F(config, bad_values_are_refused_and_change_nothing)
 	}
 	EXPECT_EQ(5, self->config->workers);
 	EXPECT_EQ(0, self->config->pools[0].sources.count);
+	EXPECT_EQ(0, self->config->pools[0].allow.count);
 	EXPECT_EQ(0, self->config->listeners[0].names.count);
 }
 
@@ -406,6 +423,23 @@ TEST_F(config, too_many_sections_are_refused)
 		}
 		EXPECT_TRUE(strstr(self->error.text, "at most 64"));
 	}
+}
+
+TEST_F(config, allow_rules_have_a_limit)
+{
+	EXPECT_EQ(0, set(self, "listener l", "listen", ":1"));
+	EXPECT_EQ(0, set(self, "listener l", "backend", ":2"));
+	EXPECT_EQ(0, set(self, "listener l", "certificate", "/c"));
+	EXPECT_EQ(0, set(self, "listener l", "key", "/k"));
+	EXPECT_EQ(0, set(self, "listener l", "client-pool", "p"));
+	EXPECT_EQ(0, set(self, "pool p", "source", "file:/a"));
+	for (int i = 0; i < KT_ALLOW_RULES_MAX; i++)
+		ASSERT_EQ(0, set(self, "pool p", "allow", "dns:a.test"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	ASSERT_EQ(0, set(self, "pool p", "allow", "dns:a.test"));
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+	EXPECT_STREQ("p", self->error.where);
+	EXPECT_TRUE(strstr(self->error.text, "257 allow rules (at most 256"));
 }
 
 TEST_F(config, bad_lines_are_refused_with_their_number)

@@ -93,12 +93,15 @@ refuses_to_start() {
 	says 2 "$2" "$ktrustd" --control "$dir/$1.sock" "${@:3}"
 }
 
+# What clients are told besides.
+client_flags=()
+
 # connect NAME [CERTIFICATE [SNI]]: a client that stays; what is written to descriptor $client goes through it.
 connect() {
 	mkfifo "$dir/$1.in"
 	openssl s_client -quiet -no_ign_eof -connect "127.0.0.1:$port" -CAfile "$dir/a.pem" \
 		-cert "$dir/${2:-client}.chain.pem" -key "$dir/${2:-client}.key" ${3:+-servername "$3"} \
-		<"$dir/$1.in" >"$dir/$1.out" 2>"$dir/$1.err" &
+		"${client_flags[@]}" <"$dir/$1.in" >"$dir/$1.out" 2>"$dir/$1.err" &
 	client_pid=$!
 	pids+=("$client_pid")
 	exec {client}>"$dir/$1.in"
@@ -115,7 +118,7 @@ disconnect() { exec {client}>&-; }
 try() {
 	echo | timeout "$limit_s" openssl s_client -connect "127.0.0.1:$port" -CAfile "$dir/a.pem" \
 		-cert "$dir/${1:-client}.chain.pem" -key "$dir/${1:-client}.key" -verify_return_error \
-		${2:+-servername "$2"}
+		${2:+-servername "$2"} "${client_flags[@]}"
 }
 
 counted() { # EXPRESSION: stats come to hold it

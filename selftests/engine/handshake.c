@@ -174,6 +174,31 @@ TEST_F(handshake, shows_the_connection_as_it_was_verified)
 	EXPECT_EQ(0, seen.count);
 }
 
+/* The third time at the latest; and what else is published turns it away all the same. */
+TEST_F(handshake, remembers_who_was_let_in)
+{
+	struct kt_verify_cache_stats cache;
+	struct peer peer;
+
+	for (uint64_t times = 1; times <= 4; times++) {
+		peer_connect(&peer, &self->rig, self->client);
+		ASSERT_EQ(1, peer_handshake(&peer));
+		rig_await_outcomes(&self->rig, "accepted", times);
+		peer_fini(&peer);
+	}
+	kt_engine_get_cache_stats(self->rig.engine, &cache);
+	EXPECT_EQ(2, cache.chain_misses);
+	EXPECT_EQ(2, cache.chain_hits);
+	EXPECT_EQ(1, cache.chain_inserts);
+	ASSERT_EQ(2, lab_commit(&self->rig.lab, self->rig.lab.other_ca));
+	peer_connect(&peer, &self->rig, self->client);
+	peer_handshake(&peer);
+	rig_await_outcomes(&self->rig, "unknown_issuer", 1);
+	peer_fini(&peer);
+	kt_engine_get_cache_stats(self->rig.engine, &cache);
+	EXPECT_EQ(2, cache.chain_hits);
+}
+
 /* In TLS 1.3 a client is done before it hears that it is refused. */
 static void expect_refused(struct rig *rig, SSL_CTX *context, const char *outcome, int alert)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "pki.h"
+#include "pki_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +20,6 @@
 #define DEFAULT_NOT_BEFORE (-3600)
 #define DEFAULT_NOT_AFTER  (10 * 365 * 86400LL)
 
-/* Under the arc of documentation examples (RFC 5612's enterprise number): nobody implements it. */
-#define UNKNOWN_EXTENSION_OID "1.3.6.1.4.1.32473.1"
-
 struct node {
 	struct pki_cert cert;
 	struct node *next;
@@ -32,18 +29,14 @@ struct pki {
 	struct node *nodes;
 };
 
-static void die(const char *what)
+void pki_need(bool done, const char *what)
 {
+	if (done)
+		return;
 	fprintf(stderr, "pki: %s\n", what);
 	ERR_print_errors_fp(stderr);
 	abort();
 }
-
-#define need(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			die(#condition);                                                           \
-	} while (0)
 
 int64_t pki_now(void)
 {
@@ -149,31 +142,21 @@ static void fill_forms(struct pki_cert *cert)
 
 /* ---- Parts of a certificate ------------------------------------------------------------------ */
 
-static EVP_PKEY *make_key(const struct pki_options *options)
+static EVP_PKEY *key_for(const struct pki_options *options)
 {
-	EVP_PKEY *key = NULL;
+	if (!options->key_of)
+		return pki_new_key(options->key);
+	need(EVP_PKEY_up_ref(options->key_of->key));
+	return options->key_of->key;
+}
 
-	if (options->key_of) {
-		key = options->key_of->key;
-		need(EVP_PKEY_up_ref(key));
-		return key;
-	}
-	switch (options->key) {
-	case PKI_P256:
-		key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
-		break;
-	case PKI_RSA2048:
-		key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
-		break;
-	case PKI_ED25519:
-		key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-		break;
-	case PKI_RSA1024:
-		key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024);
-		break;
-	}
-	need(key);
-	return key;
+static void set_serial_hex(X509 *x509, const char *hex)
+{
+	BIGNUM *number = NULL;
+
+	need(BN_hex2bn(&number, hex));
+	need(BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x509)));
+	BN_free(number);
 }
 
 static void set_serial(X509 *x509, uint64_t serial)
@@ -194,176 +177,12 @@ static void set_validity(X509 *x509, const struct pki_options *options)
 	need(ASN1_TIME_set(X509_getm_notAfter(x509), (time_t)(pki_now() + to)));
 }
 
-static void add_name_entry(X509_NAME *name, const char *field, const char *value)
-{
-	if (value)
-		need(X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const uint8_t *)value,
-						-1, -1, 0));
-}
-
-static void set_names(X509 *x509, X509 *issuer, const struct pki_options *options)
-{
-	X509_NAME *subject = X509_get_subject_name(x509);
-
-	add_name_entry(subject, "O", options->org);
-	add_name_entry(subject, "CN", options->cn);
-	need(X509_set_issuer_name(x509, issuer ? X509_get_subject_name(issuer) : subject));
-}
-
-/* One extension in OpenSSL's own words. */
-static void add_extension(X509 *x509, X509 *issuer, int nid, const char *value)
-{
-	X509V3_CTX ctx;
-	X509_EXTENSION *extension;
-
-	X509V3_set_ctx(&ctx, issuer ? issuer : x509, x509, NULL, NULL, 0);
-	X509V3_set_ctx_nodb(&ctx);
-	extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-	need(extension);
-	need(X509_add_ext(x509, extension, -1));
-	X509_EXTENSION_free(extension);
-}
-
-static void add_critical(X509 *x509, int nid, const char *value)
-{
-	char text[256];
-
-	if (!value || !*value)
-		return;
-	snprintf(text, sizeof text, "critical,%s", value);
-	add_extension(x509, NULL, nid, text);
-}
-
-static void add_basic_constraints(X509 *x509, const struct pki_options *options)
-{
-	char text[64] = "critical,CA:FALSE";
-
-	if (options->no_basic_constraints)
-		return;
-	if (options->ca)
-		snprintf(text, sizeof text, "critical,CA:TRUE");
-	if (options->has_pathlen)
-		snprintf(text + strlen(text), sizeof text - strlen(text), ",pathlen:%d",
-			 options->pathlen);
-	add_extension(x509, NULL, NID_basic_constraints, text);
-}
-
-static void add_usages(X509 *x509, const struct pki_options *options)
-{
-	const char *usage = options->key_usage;
-
-	if (!usage)
-		usage = options->ca ? "keyCertSign,cRLSign" : "digitalSignature";
-	add_critical(x509, NID_key_usage, usage);
-	if (options->eku && *options->eku) {
-		add_extension(x509, NULL, NID_ext_key_usage, options->eku);
-	} else if (options->eku) {
-		EXTENDED_KEY_USAGE *none = sk_ASN1_OBJECT_new_null();
-
-		need(none);
-		need(X509_add1_ext_i2d(x509, NID_ext_key_usage, none, 0, X509V3_ADD_APPEND) == 1);
-		EXTENDED_KEY_USAGE_free(none);
-	}
-}
-
-static void push_names(GENERAL_NAMES *names, int type, const char *const *values)
-{
-	for (; *values; values++) {
-		GENERAL_NAME *name = GENERAL_NAME_new();
-		ASN1_STRING *value;
-
-		if (type == GEN_IPADD) {
-			value = a2i_IPADDRESS(*values);
-		} else {
-			value = ASN1_IA5STRING_new();
-			need(value && ASN1_STRING_set(value, *values, -1));
-		}
-		need(name && value);
-		GENERAL_NAME_set0_value(name, type, value);
-		need(sk_GENERAL_NAME_push(names, name));
-	}
-}
-
-static void add_san(X509 *x509, const struct pki_options *options)
-{
-	GENERAL_NAMES *names = GENERAL_NAMES_new();
-
-	need(names);
-	push_names(names, GEN_DNS, options->dns);
-	push_names(names, GEN_IPADD, options->ip);
-	push_names(names, GEN_URI, options->uri);
-	push_names(names, GEN_EMAIL, options->email);
-	if (sk_GENERAL_NAME_num(names) > 0)
-		need(X509_add1_ext_i2d(x509, NID_subject_alt_name, names, !options->cn,
-				       X509V3_ADD_APPEND) == 1);
-	GENERAL_NAMES_free(names);
-}
-
-static void add_unknown_critical(X509 *x509)
-{
-	static const uint8_t null_der[] = {0x05, 0x00};
-	ASN1_OBJECT *oid = OBJ_txt2obj(UNKNOWN_EXTENSION_OID, 1);
-	ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
-	X509_EXTENSION *extension;
-
-	need(oid && value && ASN1_OCTET_STRING_set(value, null_der, sizeof null_der));
-	extension = X509_EXTENSION_create_by_OBJ(NULL, oid, 1, value);
-	need(extension && X509_add_ext(x509, extension, -1));
-	X509_EXTENSION_free(extension);
-	ASN1_OCTET_STRING_free(value);
-	ASN1_OBJECT_free(oid);
-}
-
-static void add_policy(X509 *x509, const char *oid)
-{
-	CERTIFICATEPOLICIES *policies = sk_POLICYINFO_new_null();
-	POLICYINFO *policy = POLICYINFO_new();
-
-	need(policies && policy);
-	policy->policyid = OBJ_txt2obj(oid, 1);
-	need(policy->policyid && sk_POLICYINFO_push(policies, policy));
-	need(X509_add1_ext_i2d(x509, NID_certificate_policies, policies, 0, X509V3_ADD_APPEND) ==
-	     1);
-	CERTIFICATEPOLICIES_free(policies);
-}
-
-static void add_extensions(X509 *x509, X509 *issuer, const struct pki_options *options)
-{
-	add_basic_constraints(x509, options);
-	add_usages(x509, options);
-	add_san(x509, options);
-	add_critical(x509, NID_name_constraints, options->name_constraints);
-	if (options->policy)
-		add_policy(x509, options->policy);
-	add_critical(x509, NID_policy_constraints, options->policy_constraints);
-	if (options->unknown_critical)
-		add_unknown_critical(x509);
-	if (!options->no_skid)
-		add_extension(x509, NULL, NID_subject_key_identifier, "hash");
-	/* An issuer without SKID gives nothing to refer to. */
-	issuer = issuer ? issuer : x509;
-	if (!options->no_akid && X509_get_ext_by_NID(issuer, NID_subject_key_identifier, -1) >= 0)
-		add_extension(x509, issuer, NID_authority_key_identifier, "keyid:always");
-}
-
-static void sign(X509 *x509, EVP_PKEY *key, const char *digest)
-{
-	const EVP_MD *md = NULL;
-
-	need(key);
-	if (!EVP_PKEY_is_a(key, "ED25519")) {
-		md = EVP_get_digestbyname(digest ? digest : "SHA256");
-		need(md);
-	}
-	need(X509_sign(x509, key, md) > 0);
-}
-
 /* ---- Making ---------------------------------------------------------------------------------- */
 
 const struct pki_cert *pki_make(struct pki *pki, const struct pki_cert *issuer,
 				const struct pki_options *options)
 {
-	struct pki_cert *cert = add_cert(pki, X509_new(), make_key(options));
+	struct pki_cert *cert = add_cert(pki, X509_new(), key_for(options));
 	X509 *x509 = cert->x509, *issuer_x509 = issuer ? issuer->x509 : NULL;
 
 	need(x509);
@@ -372,12 +191,17 @@ const struct pki_cert *pki_make(struct pki *pki, const struct pki_cert *issuer,
 					    ? X509_VERSION_1
 					    : X509_VERSION_3));
 	need(X509_set_pubkey(x509, cert->key));
-	set_serial(x509, options->serial);
+	if (options->serial_hex)
+		set_serial_hex(x509, options->serial_hex);
+	else
+		set_serial(x509, options->serial);
 	set_validity(x509, options);
-	set_names(x509, issuer_x509, options);
+	pki_set_names(x509, issuer_x509, options);
 	if (!options->version1)
-		add_extensions(x509, issuer_x509, options);
-	sign(x509, issuer ? issuer->key : cert->key, options->digest);
+		pki_add_extensions(x509, issuer_x509, options);
+	if (options->signed_by)
+		issuer = options->signed_by;
+	pki_sign(x509, issuer ? issuer->key : cert->key, options);
 	fill_forms(cert);
 	return cert;
 }

@@ -27,25 +27,53 @@
 
 #include <openssl/types.h>
 
-enum pki_key { PKI_P256, PKI_RSA2048, PKI_ED25519, PKI_RSA1024 };
+enum pki_key {
+	PKI_P256,
+	PKI_RSA2048,
+	PKI_ED25519,
+	PKI_RSA1024,
+	PKI_RSA2047,
+	PKI_RSA2052,
+	PKI_RSA3072,
+	PKI_RSA_PSS, /* 2048 bits, restricted to PSS by its algorithm */
+	PKI_P224,
+	PKI_P384,
+	PKI_P521,
+	PKI_SECP256K1,
+	PKI_P256_COMPRESSED, /* the same key, its point or curve in another form */
+	PKI_P256_EXPLICIT,
+	PKI_ED448,
+	PKI_KEYS
+};
 
 #define PKI_SAN_MAX 8 /* names of one type, the terminating NULL included */
+#define PKI_RAW_MAX 4 /* extensions as bytes, likewise */
 
 struct pki_cert;
 
 struct pki_options {
 	const char *cn;	 /* UTF-8; NULL: none, and without org the subject is empty */
 	const char *org; /* organizationName; NULL: none */
+	/*
+	 * Instead of both: "/O=Good/CN:printable=x"; "/" is empty. A type of string may be named:
+	 * utf8, printable, t61, ia5; else it is what OpenSSL takes for the attribute.
+	 */
+	const char *subject;
 	const char *dns[PKI_SAN_MAX];
 	const char *ip[PKI_SAN_MAX]; /* as text, v4 or v6 */
 	const char *uri[PKI_SAN_MAX];
 	const char *email[PKI_SAN_MAX];
+	const char *san; /* instead of these: OpenSSL's words, "dirName:section" */
 	enum pki_key key;
 	const struct pki_cert *key_of; /* use this certificate's key instead of a new one */
 	const char *digest; /* of the signature; NULL: SHA256. Ed25519 issuers have none */
-	int64_t not_before; /* seconds from pki_now(); 0: an hour ago */
-	int64_t not_after;  /* seconds from pki_now(); 0: in ten years */
-	bool ca;	    /* basicConstraints CA:TRUE, and signs as one */
+	bool pss;	    /* RSASSA-PSS; else RSASSA-PKCS1-v1_5, where the issuer's key is RSA */
+	int pss_salt;	    /* bytes; 0: as long as the digest */
+	const char *pss_mask;		  /* the mask's digest; NULL: the same */
+	const struct pki_cert *signed_by; /* whose key signs; NULL: the issuer's */
+	int64_t not_before;		  /* seconds from pki_now(); 0: an hour ago */
+	int64_t not_after;		  /* seconds from pki_now(); 0: in ten years */
+	bool ca;			  /* basicConstraints CA:TRUE, and signs as one */
 	bool has_pathlen;
 	int pathlen;
 	bool no_basic_constraints;
@@ -54,12 +82,23 @@ struct pki_options {
 	bool version1;		/* X.509 v1, hence no extensions at all */
 	bool version1_extended; /* says v1 and has extensions nevertheless */
 	bool unknown_critical;	/* add a critical extension nobody knows */
-	const char *name_constraints; /* OpenSSL's words: "permitted;DNS:example.test" */
-	const char *policy;	      /* OID, the one of certificatePolicies; NULL: no extension */
+	const char *name_constraints;	/* OpenSSL's words: "permitted;DNS:example.test" */
+	const char *policies;		/* OIDs with commas between them; NULL: no extension */
 	const char *policy_constraints; /* OpenSSL's words: "requireExplicitPolicy:0" */
+	const char *policy_mappings;	/* OpenSSL's words: "1.2.3:1.2.4" */
+	const char *inhibit_any_policy; /* a number */
+	const char *crl_points;		/* OpenSSL's words: "URI:http://a.test/crl" */
+	const char *akid;		/* OpenSSL's words; NULL: "keyid:always" */
 	bool no_akid;
 	bool no_skid;
-	uint64_t serial; /* 0: random */
+	uint64_t serial;	/* 0: random */
+	const char *serial_hex; /* instead: a number of any length, perhaps with a sign */
+	/* Extensions as they are: "2.5.29.19=3000", "critical,2.5.29.19=3000" */
+	const char *raw[PKI_RAW_MAX];
+	/* Of the extensions above, by their short names, with commas between them: "EKU,SKID" */
+	const char *critical;
+	const char *not_critical;
+	const char *conf; /* the sections that OpenSSL's words refer to; NULL: none */
 };
 
 struct pki_cert {
@@ -101,6 +140,9 @@ struct pki_crl {
 	bool no_next_update;
 	const struct pki_cert *signer;	/* whose key signs; NULL: the issuer's own */
 	const char *critical_extension; /* OID of one to add; NULL: none */
+	/* issuingDistributionPoint, OpenSSL's words: "critical,onlyuser:TRUE"; NULL: none */
+	const char *distribution_point;
+	const char *digest; /* of the signature; NULL: SHA256. Ed25519 issuers have none */
 };
 
 struct pki_der {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "pki.h"
+#include "pki_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,20 +10,11 @@
 #define DEFAULT_THIS_UPDATE (-3600)
 #define DEFAULT_NEXT_UPDATE (30 * 86400LL)
 
-static void need(bool done, const char *what)
-{
-	if (done)
-		return;
-	fprintf(stderr, "pki: %s\n", what);
-	ERR_print_errors_fp(stderr);
-	abort();
-}
-
 static ASN1_TIME *time_at(int64_t seconds)
 {
 	ASN1_TIME *made = ASN1_TIME_set(NULL, (time_t)(pki_now() + seconds));
 
-	need(made, "ASN1_TIME_set");
+	need(made);
 	return made;
 }
 
@@ -31,12 +22,12 @@ static void set_times(X509_CRL *crl, const struct pki_crl *options)
 {
 	ASN1_TIME *at = time_at(options->this_update ? options->this_update : DEFAULT_THIS_UPDATE);
 
-	need(X509_CRL_set1_lastUpdate(crl, at), "X509_CRL_set1_lastUpdate");
+	need(X509_CRL_set1_lastUpdate(crl, at));
 	ASN1_TIME_free(at);
 	if (options->no_next_update)
 		return;
 	at = time_at(options->next_update ? options->next_update : DEFAULT_NEXT_UPDATE);
-	need(X509_CRL_set1_nextUpdate(crl, at), "X509_CRL_set1_nextUpdate");
+	need(X509_CRL_set1_nextUpdate(crl, at));
 	ASN1_TIME_free(at);
 }
 
@@ -46,9 +37,7 @@ static void revoke(X509_CRL *crl, const struct pki_cert *cert)
 	ASN1_TIME *at = time_at(DEFAULT_THIS_UPDATE);
 
 	need(entry && X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(cert->x509)) &&
-		     X509_REVOKED_set_revocationDate(entry, at) &&
-		     X509_CRL_add0_revoked(crl, entry),
-	     "X509_CRL_add0_revoked");
+	     X509_REVOKED_set_revocationDate(entry, at) && X509_CRL_add0_revoked(crl, entry));
 	ASN1_TIME_free(at);
 }
 
@@ -58,13 +47,31 @@ static void add_extension(X509_CRL *crl, const char *oid)
 	ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
 	X509_EXTENSION *extension;
 
-	need(object && value && ASN1_OCTET_STRING_set(value, (const uint8_t *)"\x30\x00", 2),
-	     "ASN1_OCTET_STRING_set");
+	need(object && value && ASN1_OCTET_STRING_set(value, (const uint8_t *)"\x30\x00", 2));
 	extension = X509_EXTENSION_create_by_OBJ(NULL, object, 1, value);
-	need(extension && X509_CRL_add_ext(crl, extension, -1), "X509_CRL_add_ext");
+	need(extension && X509_CRL_add_ext(crl, extension, -1));
 	X509_EXTENSION_free(extension);
 	ASN1_OCTET_STRING_free(value);
 	ASN1_OBJECT_free(object);
+}
+
+static void add_distribution_point(X509_CRL *crl, const char *words)
+{
+	X509V3_CTX context;
+	X509_EXTENSION *extension;
+
+	X509V3_set_ctx(&context, NULL, NULL, NULL, crl, 0);
+	X509V3_set_ctx_nodb(&context);
+	extension = X509V3_EXT_nconf_nid(NULL, &context, NID_issuing_distribution_point, words);
+	need(extension && X509_CRL_add_ext(crl, extension, -1));
+	X509_EXTENSION_free(extension);
+}
+
+static const EVP_MD *digest_for(const EVP_PKEY *key, const char *name)
+{
+	if (EVP_PKEY_is_a(key, "ED25519"))
+		return NULL;
+	return EVP_get_digestbyname(name ? name : "SHA256");
 }
 
 struct pki_der pki_make_crl(const struct pki_cert *issuer, const struct pki_crl *options)
@@ -75,16 +82,18 @@ struct pki_der pki_make_crl(const struct pki_cert *issuer, const struct pki_crl 
 	int len;
 
 	need(crl && X509_CRL_set_version(crl, X509_CRL_VERSION_2) &&
-		     X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->x509)),
-	     "X509_CRL_new");
+	     X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->x509)));
 	set_times(crl, options);
 	for (size_t i = 0; options->revoked[i]; i++)
 		revoke(crl, options->revoked[i]);
 	if (options->critical_extension)
 		add_extension(crl, options->critical_extension);
-	need(X509_CRL_sort(crl) && X509_CRL_sign(crl, signer->key, EVP_sha256()), "X509_CRL_sign");
+	if (options->distribution_point)
+		add_distribution_point(crl, options->distribution_point);
+	need(X509_CRL_sort(crl) &&
+	     X509_CRL_sign(crl, signer->key, digest_for(signer->key, options->digest)));
 	len = i2d_X509_CRL(crl, &der.data);
-	need(len > 0, "i2d_X509_CRL");
+	need(len > 0);
 	der.len = (size_t)len;
 	X509_CRL_free(crl);
 	return der;

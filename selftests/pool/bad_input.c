@@ -152,7 +152,7 @@ TEST_F(bad, a_certificate_with_an_unusable_key_is_taken_and_verifies_nobody)
 	const struct kt_der cert = {leaf->der, leaf->der_len};
 	const struct kt_chain chain = {&cert, 1};
 	const struct kt_query query = {.role = KT_ROLE_CLIENT, .time = pki_now()};
-	struct kt_verifier *verifier = kt_verifier_new();
+	struct kt_verifier *verifier = kt_verifier_new(NULL);
 	struct kt_verdict verdict;
 	struct kt_snapshot *snapshot;
 	uint8_t *point;

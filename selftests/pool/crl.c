@@ -197,6 +197,25 @@ static void make_partial(X509_CRL *crl, const struct pki_cert *ca)
 	add_extension(crl, NID_issuing_distribution_point, "onlyuser:TRUE", true);
 }
 
+static void make_some_reasons(X509_CRL *crl, const struct pki_cert *ca)
+{
+	(void)ca;
+	add_extension(crl, NID_issuing_distribution_point, "onlysomereasons:keyCompromise", true);
+}
+
+static void make_attribute(X509_CRL *crl, const struct pki_cert *ca)
+{
+	(void)ca;
+	add_extension(crl, NID_issuing_distribution_point, "onlyAA:TRUE", true);
+}
+
+static void make_of_a_point(X509_CRL *crl, const struct pki_cert *ca)
+{
+	(void)ca;
+	add_extension(crl, NID_issuing_distribution_point,
+		      "fullname:URI:http://c.test/1,onlyCA:TRUE", true);
+}
+
 /* An entry that belongs to another issuer's certificate (RFC 5280 §5.3.3). */
 static void make_entry_of_another(X509_CRL *crl, const struct pki_cert *ca)
 {
@@ -247,9 +266,20 @@ TEST_F(crl, indirect_is_eopnotsupp)
 	expect(self, make_indirect, -EOPNOTSUPP, "use a complete CRL");
 }
 
-TEST_F(crl, of_a_distribution_point_is_eopnotsupp)
+TEST_F(crl, for_some_reasons_is_eopnotsupp)
 {
-	expect(self, make_partial, -EOPNOTSUPP, "use a complete CRL");
+	expect(self, make_some_reasons, -EOPNOTSUPP, "use a complete CRL");
+}
+
+TEST_F(crl, for_attribute_certificates_is_eopnotsupp)
+{
+	expect(self, make_attribute, -EOPNOTSUPP, "use a complete CRL");
+}
+
+TEST_F(crl, of_a_distribution_point_is_taken)
+{
+	expect(self, make_partial, 0, "");
+	expect(self, make_of_a_point, 0, "");
 }
 
 TEST_F(crl, with_an_entry_of_another_issuer_is_eopnotsupp)

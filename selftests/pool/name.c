@@ -330,4 +330,96 @@ TEST(name_agrees_with_libcrypto_on_random_pairs)
 	EXPECT_LT(100, equal);
 }
 
+/* ---- Within, and one by one ---------------------------------------------------------------- */
+
+static struct name name_of_cns(const char *first, const char *second)
+{
+	struct name name = name_new();
+
+	if (first)
+		name_add(&name, "O", UTF8, first, -1, 0);
+	if (second)
+		name_add(&name, "CN", UTF8, second, -1, 0);
+	name_finish(&name);
+	return name;
+}
+
+TEST(name_is_within_what_it_begins_with)
+{
+	struct name whole = name_of_cns("Org", "a"), front = name_of_cns("ORG", NULL);
+	struct name back = name_of_cns(NULL, "a"), empty = name_of_cns(NULL, NULL);
+	static const uint8_t bad[] = {0x30, 0x01, 0x00};
+
+	EXPECT_TRUE(kt_name_is_within(view(&whole), view(&whole)));
+	EXPECT_TRUE(kt_name_is_within(view(&whole), view(&front)));
+	EXPECT_TRUE(kt_name_is_within(view(&whole), view(&empty)));
+	EXPECT_TRUE(kt_name_is_within(view(&empty), view(&empty)));
+	EXPECT_FALSE(kt_name_is_within(view(&front), view(&whole)));
+	EXPECT_FALSE(kt_name_is_within(view(&whole), view(&back)));
+	EXPECT_FALSE(kt_name_is_within(view(&empty), view(&front)));
+	EXPECT_FALSE(kt_name_is_within((struct kt_der_view){bad, sizeof bad}, view(&empty)));
+	EXPECT_FALSE(kt_name_is_within(view(&whole), (struct kt_der_view){bad, sizeof bad}));
+	name_free(&whole);
+	name_free(&front);
+	name_free(&back);
+	name_free(&empty);
+}
+
+TEST(name_is_comparable_up_to_the_largest_set)
+{
+	struct name name = name_new();
+
+	for (int i = 0; i < KT_NAME_SET_MAX; i++)
+		name_add(&name, "O", UTF8, "abcdefghijklmnopq" + i, 1, i ? -1 : 0);
+	name_finish(&name);
+	EXPECT_TRUE(kt_name_is_comparable(view(&name)));
+	OPENSSL_free(name.der);
+	name.der = NULL;
+	name_add(&name, "O", UTF8, "q", 1, -1);
+	name_finish(&name);
+	EXPECT_FALSE(kt_name_is_comparable(view(&name)));
+	name_free(&name);
+}
+
+TEST(name_is_comparable_when_its_text_is_text)
+{
+	static const uint8_t good[] = {0x30, 12,   0x31, 10, 0x30, 8, 0x06,
+				       3,    0x55, 4,	 3,  0x0c, 1, 'a'};
+	static const uint8_t bad[] = {0x30, 12,	  0x31, 10, 0x30, 8, 0x06,
+				      3,    0x55, 4,	3,  0x0c, 1, 0xff};
+	/* What is no text compares as DER, whatever is in it. */
+	static const uint8_t octets[] = {0x30, 12,   0x31, 10, 0x30, 8, 0x06,
+					 3,    0x55, 4,	   3,  0x04, 1, 0xff};
+
+	EXPECT_TRUE(kt_name_is_comparable((struct kt_der_view){good, sizeof good}));
+	EXPECT_FALSE(kt_name_is_comparable((struct kt_der_view){bad, sizeof bad}));
+	EXPECT_TRUE(kt_name_is_comparable((struct kt_der_view){octets, sizeof octets}));
+	EXPECT_FALSE(kt_name_is_comparable((struct kt_der_view){good, sizeof good - 1}));
+}
+
+TEST(name_attributes_come_one_by_one)
+{
+	struct name name = name_new();
+	struct kt_name_attribute attribute;
+	struct kt_name_walk walk;
+	size_t count = 0;
+
+	name_add(&name, "O", UTF8, "1", 1, 0);
+	name_add(&name, "CN", UTF8, "2", 1, -1);
+	name_add(&name, "CN", UTF8, "3", 1, 0);
+	name_finish(&name);
+	walk = kt_name_walk(view(&name));
+	for (; kt_name_walk_next(&walk, &attribute); count++) {
+		EXPECT_EQ(3, attribute.type.len);
+		EXPECT_EQ(KT_DER_UTF8_STRING, attribute.value.tag);
+		EXPECT_EQ(1, attribute.value.content.len);
+		/* DER sorts a set: 2.5.4.3 before 2.5.4.10. */
+		EXPECT_EQ("213"[count], attribute.value.content.data[0]);
+	}
+	EXPECT_EQ(3, count);
+	walk = kt_name_walk((struct kt_der_view){name.der, name.len - 1});
+	EXPECT_FALSE(kt_name_walk_next(&walk, &attribute));
+	name_free(&name);
+}
+
 TEST_HARNESS_MAIN

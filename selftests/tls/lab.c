@@ -27,7 +27,7 @@ static void make_certificates(struct lab *lab, enum pki_key server_key)
 						      .not_after = -3600});
 	lab->intermediate = pki_make_ca(lab->pki, lab->other_ca, "Server CA");
 	lab->server = pki_make(lab->pki, lab->intermediate,
-			       &(struct pki_options){.cn = "server",
+			       &(struct pki_options){.cn = "server.test",
 						     .dns = {"server.test"},
 						     .eku = "serverAuth",
 						     .key = server_key});

@@ -193,6 +193,19 @@ TEST_F_TIMEOUT(sweep, of_a_stranger_never_lets_it_in, 120)
 	sweep(&self->lab, self->stranger_context, false);
 }
 
+/* Its alert is sealed by us. */
+TEST_F_TIMEOUT(sweep, of_whom_no_rule_names_never_lets_it_in, 120)
+{
+	static const char *const rule = "dns:other.test";
+	struct kt_allow *allow;
+
+	ASSERT_EQ(0, kt_allow_new(&rule, 1, &allow, NULL));
+	kt_pool_set_allow(self->lab.pool, allow);
+	sweep(&self->lab, self->client_context, false);
+	kt_pool_set_allow(self->lab.pool, NULL);
+	kt_allow_free(allow);
+}
+
 TEST_TIMEOUT(context_without_memory_is_an_error, 120)
 {
 	struct kt_tls_context_options options = {.client_auth = KT_CLIENT_AUTH_REQUIRE};

@@ -165,6 +165,7 @@ FIXTURE_VARIANT(verdict)
 	enum kt_verdict_code code;
 	struct pki_options options;
 	bool self_signed, no_snapshot, below_non_ca;
+	const char *allow;
 };
 
 #define LEAF .cn = "client", .dns = {"client.test"}
@@ -184,6 +185,8 @@ VERDICT(unknown_critical, KT_UNKNOWN_CRITICAL,
 VERDICT(weak_algorithm, KT_WEAK_ALGORITHM,
 	.options = {LEAF, .eku = "clientAuth", .key = PKI_RSA1024});
 VERDICT(not_a_ca, KT_NOT_A_CA, .options = {LEAF, .eku = "clientAuth"}, .below_non_ca = true);
+VERDICT(not_allowed, KT_NOT_ALLOWED, .options = {LEAF, .eku = "clientAuth"},
+	.allow = "dns:other.test");
 
 FIXTURE_SETUP(verdict)
 {
@@ -218,9 +221,19 @@ static void expect_verdict(struct lab *lab, const struct pki_cert *cert, uint16_
 	SSL_CTX_free(context);
 }
 
+static struct kt_allow *set_allow(struct kt_pool *pool, const char *rule)
+{
+	struct kt_allow *allow;
+
+	ASSERT_EQ(0, kt_allow_new(&rule, 1, &allow, NULL));
+	kt_pool_set_allow(pool, allow);
+	return allow;
+}
+
 TEST_F(verdict, is_told_by_its_alert)
 {
 	const struct pki_cert *issuer = variant->self_signed ? NULL : self->lab.ca;
+	struct kt_allow *allow = variant->allow ? set_allow(self->lab.pool, variant->allow) : NULL;
 	const struct pki_cert *cert;
 
 	if (variant->below_non_ca)
@@ -230,6 +243,71 @@ TEST_F(verdict, is_told_by_its_alert)
 	cert = pki_make(self->lab.pki, issuer, &variant->options);
 	expect_verdict(&self->lab, cert, KT_TLS_1_3, variant->code);
 	expect_verdict(&self->lab, cert, KT_TLS_1_2, variant->code);
+	kt_allow_free(allow);
+}
+
+/* ---- Allow rules ---------------------------------------------------------------------------- */
+
+FIXTURE(allow)
+{
+	struct lab lab;
+	struct kt_allow *allow;
+};
+
+FIXTURE_VARIANT(allow)
+{
+	const char *rule;
+	int alert; /* -1: let in */
+};
+
+FIXTURE_VARIANT_ADD(allow, of_its_name){.rule = "dns:*.test", .alert = -1};
+FIXTURE_VARIANT_ADD(allow, of_another){.rule = "dns:other.test", .alert = SSL_AD_ACCESS_DENIED};
+
+FIXTURE_SETUP(allow)
+{
+	lab_init(&self->lab, &(struct lab_options){.client_auth = KT_CLIENT_AUTH_REQUIRE});
+	self->allow = set_allow(self->lab.pool, variant->rule);
+}
+
+FIXTURE_TEARDOWN(allow)
+{
+	lab_fini(&self->lab);
+	kt_allow_free(self->allow);
+}
+
+/* The alert is sealed by us: with each cipher, and however the hello went. */
+TEST_F(allow, is_asked_whatever_the_suite)
+{
+	static const struct client_options options[] = {
+		{.version = KT_TLS_1_3, .suites = "TLS_AES_128_GCM_SHA256"},
+		{.version = KT_TLS_1_3, .suites = "TLS_AES_256_GCM_SHA384"},
+		{.version = KT_TLS_1_3, .suites = "TLS_CHACHA20_POLY1305_SHA256"},
+		{.version = KT_TLS_1_3, .groups = "P-521:P-256"}, /* HelloRetryRequest */
+		{.version = KT_TLS_1_2, .ciphers = "ECDHE+AESGCM"},
+		{.version = KT_TLS_1_2, .ciphers = "ECDHE+CHACHA20"},
+	};
+
+	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+		struct client_options of_client = options[i];
+		SSL_CTX *context;
+		struct client client;
+		struct link link;
+
+		of_client.cert = self->lab.client;
+		context = client_context(&of_client);
+		client_init(&client, context);
+		link_init(&link, &client, self->lab.context);
+		EXPECT_EQ(variant->alert < 0 ? KT_TLS_DONE : KT_TLS_FAILED, link_handshake(&link));
+		EXPECT_EQ(variant->alert, client.alert)
+		{
+			TH_LOG("options %zu", i);
+		}
+		if (variant->alert >= 0)
+			EXPECT_STREQ("not_allowed", kt_tls_failure(link.tls));
+		link_fini(&link);
+		client_fini(&client);
+		SSL_CTX_free(context);
+	}
 }
 
 /* ---- Swaps ---------------------------------------------------------------------------------- */

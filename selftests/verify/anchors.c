@@ -21,7 +21,7 @@ FIXTURE(anchors)
 FIXTURE_SETUP(anchors)
 {
 	self->pki = pki_new();
-	self->verifier = kt_verifier_new();
+	self->verifier = kt_verifier_new(NULL);
 	self->set = kt_anchor_set_new();
 	ASSERT_TRUE(self->verifier && self->set);
 	self->root = pki_make_ca(self->pki, NULL, "Root");
@@ -75,9 +75,11 @@ static struct kt_verdict client(FIXTURE_DATA(anchors) * self, const struct pki_c
 static struct kt_verdict server(FIXTURE_DATA(anchors) * self, const struct pki_cert *leaf,
 				const char *name)
 {
-	return verdict_on(
-		self, leaf, NULL,
-		(struct kt_query){.role = KT_ROLE_SERVER, .name_type = KT_NAME_DNS, .name = name});
+	return verdict_on(self, leaf, NULL,
+			  (struct kt_query){.role = KT_ROLE_SERVER,
+					    .name_type = KT_NAME_DNS,
+					    .name = name,
+					    .policy.profile = KT_PROFILE_RFC5280});
 }
 
 /* ---- Limits -------------------------------------------------------------------------------- */
@@ -234,6 +236,58 @@ TEST_F(anchors, crl_holds_until_its_next_update_and_not_before_its_begin)
 				    : KT_ACCEPTED,
 			  verdict_on(self, good, NULL, query).code);
 	}
+}
+
+/* Nothing that is remembered outlasts the certificates, the anchor or the CRLs it came from. */
+static void expect_window(FIXTURE_DATA(anchors) * self, const struct pki_cert *leaf, int64_t from,
+			  enum kt_verdict_code before, int64_t to, enum kt_verdict_code after)
+{
+	struct kt_query query = {.role = KT_ROLE_CLIENT};
+	struct kt_verifier *verifier = self->verifier;
+	struct kt_verify_cache *cache;
+	struct kt_verify_cache_stats stats;
+
+	ASSERT_EQ(0, kt_verify_cache_new(NULL, &cache));
+	self->verifier = kt_verifier_new(
+		&(struct kt_verifier_options){.mode = KT_VERIFIER_OWN, .cache = cache});
+	ASSERT_NE(NULL, self->verifier);
+	for (int64_t at = from; at <= to; at++) {
+		query.time = pki_now() + at;
+		EXPECT_EQ(KT_ACCEPTED, verdict_on(self, leaf, NULL, query).code);
+	}
+	kt_verify_cache_get_stats(cache, &stats);
+	EXPECT_EQ(to - from - 1, stats.chain_hits);
+	query.time = pki_now() + from - 1;
+	EXPECT_EQ(before, verdict_on(self, leaf, NULL, query).code);
+	query.time = pki_now() + to + 1;
+	EXPECT_EQ(after, verdict_on(self, leaf, NULL, query).code);
+	kt_verifier_free(self->verifier);
+	kt_verify_cache_free(cache);
+	self->verifier = verifier;
+}
+
+TEST_F(anchors, a_remembered_acceptance_ends_with_what_it_stands_on)
+{
+	const struct pki_cert *brief =
+		pki_make(self->pki, self->root,
+			 &(struct pki_options){.cn = "b", .not_before = 5, .not_after = 15});
+	const struct pki_cert *lasting = pki_make_leaf(self->pki, self->root, "l", NULL, NULL);
+	const struct pki_cert *brief_root = pki_make(
+		self->pki, NULL,
+		&(struct pki_options){.cn = "R", .ca = true, .not_before = 3, .not_after = 12});
+	const struct pki_cert *below = pki_make_leaf(self->pki, brief_root, "l", NULL, NULL);
+
+	add_limited(self, self->root, KT_CONSTRAINTS_NONE);
+	add_limited(self, brief_root, KT_CONSTRAINTS_NONE);
+	expect_window(self, brief, 5, KT_NOT_YET_VALID, 15, KT_EXPIRED);
+	expect_window(self, below, 3, KT_NOT_YET_VALID, 12, KT_EXPIRED);
+	add_crl(self, self->root, (struct pki_crl){.this_update = 7, .next_update = 20});
+	expect_window(self, lasting, 7, KT_CRL_INVALID, 20, KT_CRL_EXPIRED);
+	expect_window(self, brief, 7, KT_CRL_INVALID, 15, KT_EXPIRED);
+	/* one that begins later lists it */
+	add_crl(self, self->root,
+		(struct pki_crl){.revoked = {lasting}, .this_update = 14, .next_update = DAY});
+	expect_window(self, lasting, 7, KT_CRL_INVALID, 13, KT_REVOKED);
 }
 
 TEST_F(anchors, crl_without_next_update_never_ages)

@@ -35,7 +35,7 @@ struct shared {
 static void *verify_all(void *arg)
 {
 	struct shared *shared = arg;
-	struct kt_verifier *verifier = kt_verifier_new();
+	struct kt_verifier *verifier = kt_verifier_new(NULL);
 	struct kt_query query = {.role = KT_ROLE_CLIENT, .time = pki_now()};
 	struct kt_verdict verdict;
 

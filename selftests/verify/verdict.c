@@ -35,6 +35,9 @@ static const struct {
 	{KT_DISTRUSTED, "distrusted", 46},
 	{KT_CRL_EXPIRED, "crl_expired", 46},
 	{KT_CRL_INVALID, "crl_invalid", 46},
+	{KT_TOO_COMPLEX, "too_complex", 42},
+	{KT_NONCONFORMING, "nonconforming", 42},
+	{KT_NOT_ALLOWED, "not_allowed", 49},
 };
 
 TEST(every_code_has_its_name_and_alert)

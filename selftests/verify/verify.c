@@ -32,7 +32,7 @@ FIXTURE_SETUP(verifier)
 	world_init(&self->world);
 	self->a = world_snapshot(&self->world, LIST(ROOT_A), NO_LIMIT, 1);
 	self->b = world_snapshot(&self->world, LIST(ROOT_B), NO_LIMIT, 2);
-	self->verifier = kt_verifier_new();
+	self->verifier = kt_verifier_new(NULL);
 	ASSERT_NE(NULL, self->verifier);
 	self->query = (struct kt_query){.role = KT_ROLE_CLIENT, .time = pki_now()};
 }
@@ -233,21 +233,49 @@ TEST_F(verifier, a_maze_of_certificates_is_cut)
 /* A search gone wrong: the last check stands by itself. */
 TEST_F(verifier, an_anchor_outside_the_snapshot_fails_closed)
 {
-	struct kt_path path = {.certs = {world_cert(&self->world, LEAF_A)->x509},
-			       .count = 1,
-			       .anchor = world_cert(&self->world, ROOT_A)->x509};
+	uint8_t fingerprint[KT_DIGEST_LEN];
+	struct kt_library_path path = {.certs = {world_cert(&self->world, LEAF_A)->x509},
+				       .count = 1,
+				       .anchor = world_cert(&self->world, ROOT_A)->x509,
+				       .fingerprint = fingerprint};
 	struct kt_library library;
 	unsigned int len;
-	int depth;
 
-	X509_digest(path.anchor, EVP_sha256(), path.fingerprint, &len);
+	X509_digest(path.anchor, EVP_sha256(), fingerprint, &len);
 	ASSERT_EQ(0, kt_library_init(&library));
-	EXPECT_EQ(KT_ACCEPTED, kt_library_check(&library, &path, self->a, &self->query, &depth));
-	EXPECT_EQ(KT_INTERNAL, kt_library_check(&library, &path, self->b, &self->query, &depth));
+	EXPECT_EQ(KT_ACCEPTED, kt_library_check(&library, &path, self->a, &self->query).code);
+	EXPECT_EQ(KT_INTERNAL, kt_library_check(&library, &path, self->b, &self->query).code);
 	/* The decoded anchor is not the one the snapshot was asked for. */
-	path.fingerprint[0] ^= 1;
-	EXPECT_EQ(KT_INTERNAL, kt_library_check(&library, &path, self->a, &self->query, &depth));
+	fingerprint[0] ^= 1;
+	EXPECT_EQ(KT_INTERNAL, kt_library_check(&library, &path, self->a, &self->query).code);
 	kt_library_fini(&library);
+}
+
+/*
+ * libssl checks CertificateVerify with the key it decoded. Here it holds another one than the bytes
+ * have: by OpenSSL's own means, which leave the bytes it keeps of the certificate alone.
+ */
+TEST_F(verifier, a_key_that_is_not_the_one_in_the_bytes_is_malformed)
+{
+	X509 *leaf = X509_dup(world_cert(&self->world, LEAF_A)->x509);
+	X509_PUBKEY *held = X509_get_X509_PUBKEY(leaf);
+	X509_PUBKEY *other = X509_get_X509_PUBKEY(world_cert(&self->world, LEAF_B)->x509);
+	const uint8_t *bytes;
+	uint8_t *copy;
+	int len;
+
+	EXPECT_EQ(KT_ACCEPTED, kt_verify_x509(self->verifier, self->a, leaf, NULL, &self->query,
+					      &self->verdict));
+	ASSERT_EQ(1, X509_PUBKEY_get0_param(NULL, &bytes, &len, NULL, other));
+	copy = OPENSSL_memdup(bytes, (size_t)len);
+	ASSERT_EQ(1,
+		  X509_PUBKEY_set0_param(held, OBJ_nid2obj(NID_X9_62_id_ecPublicKey), V_ASN1_OBJECT,
+					 OBJ_nid2obj(NID_X9_62_prime256v1), copy, len));
+	EXPECT_EQ(KT_MALFORMED, kt_verify_x509(self->verifier, self->a, leaf, NULL, &self->query,
+					       &self->verdict));
+	EXPECT_EQ(0, self->verdict.depth);
+	EXPECT_EQ(1, self->verdict.pool_version);
+	X509_free(leaf);
 }
 
 /* ---- What a verdict carries ------------------------------------------------------------------ */
@@ -459,7 +487,7 @@ TEST_F(verifier, freeing_nothing_is_fine)
 static void verify_mapped(int image, int out, const struct kt_chain *chain,
 			  const struct kt_query *query)
 {
-	struct kt_verifier *verifier = kt_verifier_new();
+	struct kt_verifier *verifier = kt_verifier_new(NULL);
 	struct kt_verdict verdict;
 	struct kt_snapshot *mapped;
 	struct kt_error error;

@@ -5,7 +5,7 @@
  *
  *   struct kt_bench_suite   what `ktrust bench WHAT` names: a title and its cases
  *   struct kt_bench_case    one thing to measure: ours, stock (what users of OpenSSL have), limit
- *                           (what nothing can pass), and other programs by name
+ *                           (what nothing that does the same work can pass), and others by name
  *   struct kt_bench_report  the medians of a run, for a table, JSON or a picture
  *
  * Of each case, run after run, every side is measured once before any is measured again, so that
@@ -27,16 +27,20 @@
 struct kt_roots;
 
 struct kt_bench_options {
-	unsigned int runs;		 /* of each side of each case; medians are of these */
-	double seconds;			 /* at least so long a measurement repeats what is short */
+	unsigned int runs; /* of each side of each case; medians are of these */
+	/* At least so long a measurement repeats what is short; 0: the suite's own. */
+	double seconds;
 	const char *only;		 /* glob of case names; NULL: all */
 	const char *roots;		 /* PEM file of Mozilla's roots; NULL: the embedded ones */
 	const struct kt_roots *embedded; /* NULL: the program carries none; then the system's */
 	bool show_progress;		 /* on stderr */
 };
 
+struct kt_bench_case;
+
 /* One measurement, in the unit of its case. */
-typedef int kt_bench_measure(void *state, const struct kt_bench_options *options, double *ret_value,
+typedef int kt_bench_measure(const struct kt_bench_case *of, void *state,
+			     const struct kt_bench_options *options, double *ret_value,
 			     struct kt_error *error);
 
 enum kt_bench_side { KT_BENCH_OURS, KT_BENCH_STOCK, KT_BENCH_LIMIT, KT_BENCH_FIRST_PEER };
@@ -57,6 +61,7 @@ struct kt_bench_case {
 		       struct kt_error *error);
 	void (*finish)(void *state);
 	size_t size;				   /* for prepare */
+	unsigned int variant;			   /* for measure: what to do with the state */
 	kt_bench_measure *measure[KT_BENCH_SIDES]; /* NULL: there is no such side */
 	const char *peers[KT_BENCH_PEERS_MAX];	   /* names of the sides from FIRST_PEER on */
 };
@@ -66,9 +71,10 @@ struct kt_bench_suite {
 	const char *title;
 	const struct kt_bench_case *cases;
 	size_t count;
+	double seconds; /* where the options name none */
 };
 
-extern const struct kt_bench_suite kt_bench_pool;
+extern const struct kt_bench_suite kt_bench_pool, kt_bench_verify;
 
 struct kt_bench_result {
 	const struct kt_bench_case *of;

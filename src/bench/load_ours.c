@@ -84,25 +84,30 @@ static int load_once(void *arg, double *ret_ms, struct kt_error *error)
 	return ret;
 }
 
-int kt_bench_pem_ours(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_pem_ours(const struct kt_bench_case *of, void *state,
+		      const struct kt_bench_options *options, double *ret_value,
 		      struct kt_error *error)
 {
 	const struct kt_bench_material *material = state;
 	struct load load = {.path = material->path, .expected = material->count};
 
+	(void)of;
 	return kt_bench_repeat(load_once, &load, options->seconds, ret_value, error);
 }
 
-int kt_bench_der_ours(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_der_ours(const struct kt_bench_case *of, void *state,
+		      const struct kt_bench_options *options, double *ret_value,
 		      struct kt_error *error)
 {
 	const struct kt_bench_material *material = state;
 	struct load load = {.der = &material->roots, .expected = material->count};
 
+	(void)of;
 	return kt_bench_repeat(load_once, &load, options->seconds, ret_value, error);
 }
 
-int kt_bench_bytes_ours(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_bytes_ours(const struct kt_bench_case *of, void *state,
+			const struct kt_bench_options *options, double *ret_value,
 			struct kt_error *error)
 {
 	const struct kt_bench_material *material = state;
@@ -110,23 +115,27 @@ int kt_bench_bytes_ours(void *state, const struct kt_bench_options *options, dou
 	double ms;
 	int ret = load_once(&load, &ms, error);
 
+	(void)of;
 	(void)options;
 	*ret_value = (double)load.image_len / (double)material->count;
 	return ret;
 }
 
-int kt_bench_bytes_limit(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_bytes_limit(const struct kt_bench_case *of, void *state,
+			 const struct kt_bench_options *options, double *ret_value,
 			 struct kt_error *error)
 {
 	const struct kt_bench_material *material = state;
 
+	(void)of;
 	(void)options;
 	(void)error;
 	*ret_value = (double)material->roots.der_len + 256;
 	return 0;
 }
 
-int kt_bench_linearity_ours(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_linearity_ours(const struct kt_bench_case *of, void *state,
+			    const struct kt_bench_options *options, double *ret_value,
 			    struct kt_error *error)
 {
 	const struct kt_bench_material *material = state;
@@ -140,6 +149,7 @@ int kt_bench_linearity_ours(void *state, const struct kt_bench_options *options,
 	double part_ms = 0, all_ms = 0;
 	int ret = kt_bench_repeat(load_once, &part, options->seconds, &part_ms, error);
 
+	(void)of;
 	if (ret == 0)
 		ret = kt_bench_repeat(load_once, &all, options->seconds, &all_ms, error);
 	*ret_value = all_ms / (10 * part_ms);

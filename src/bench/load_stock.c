@@ -69,29 +69,35 @@ static int load_once(void *arg, double *ret_ms, struct kt_error *error)
 	return 0;
 }
 
-int kt_bench_pem_stock(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_pem_stock(const struct kt_bench_case *of, void *state,
+		       const struct kt_bench_options *options, double *ret_value,
 		       struct kt_error *error)
 {
 	struct load load = {.material = state, .add = add_pem};
 
+	(void)of;
 	return kt_bench_repeat(load_once, &load, options->seconds, ret_value, error);
 }
 
-int kt_bench_der_stock(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_der_stock(const struct kt_bench_case *of, void *state,
+		       const struct kt_bench_options *options, double *ret_value,
 		       struct kt_error *error)
 {
 	struct load load = {.material = state, .add = add_der};
 
+	(void)of;
 	return kt_bench_repeat(load_once, &load, options->seconds, ret_value, error);
 }
 
-int kt_bench_bytes_stock(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_bytes_stock(const struct kt_bench_case *of, void *state,
+			 const struct kt_bench_options *options, double *ret_value,
 			 struct kt_error *error)
 {
 	struct load load = {.material = state, .add = add_der};
 	double ms;
 	int ret = load_once(&load, &ms, error);
 
+	(void)of;
 	(void)options;
 	*ret_value = (double)load.bytes / (double)load.material->count;
 	return ret;

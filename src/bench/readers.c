@@ -259,27 +259,35 @@ static int measure(struct readers *readers, void *(*body)(void *),
 	return ret;
 }
 
-int kt_bench_quiet_ours(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_quiet_ours(const struct kt_bench_case *of, void *state,
+			const struct kt_bench_options *options, double *ret_value,
 			struct kt_error *error)
 {
+	(void)of;
 	return measure(state, read_ours, NULL, options->seconds, ret_value, error);
 }
 
-int kt_bench_quiet_stock(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_quiet_stock(const struct kt_bench_case *of, void *state,
+			 const struct kt_bench_options *options, double *ret_value,
 			 struct kt_error *error)
 {
+	(void)of;
 	return measure(state, read_stock, NULL, options->seconds, ret_value, error);
 }
 
-int kt_bench_busy_ours(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_busy_ours(const struct kt_bench_case *of, void *state,
+		       const struct kt_bench_options *options, double *ret_value,
 		       struct kt_error *error)
 {
+	(void)of;
 	return measure(state, read_ours, publish_ours, options->seconds, ret_value, error);
 }
 
-int kt_bench_busy_stock(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_busy_stock(const struct kt_bench_case *of, void *state,
+			const struct kt_bench_options *options, double *ret_value,
 			struct kt_error *error)
 {
+	(void)of;
 	return measure(state, read_stock, publish_stock, options->seconds, ret_value, error);
 }
 
@@ -345,14 +353,18 @@ static int measure_commits(struct readers *readers, double seconds, double share
 	return ret;
 }
 
-int kt_bench_commit_median(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_commit_median(const struct kt_bench_case *of, void *state,
+			   const struct kt_bench_options *options, double *ret_value,
 			   struct kt_error *error)
 {
+	(void)of;
 	return measure_commits(state, options->seconds, 0.5, ret_value, error);
 }
 
-int kt_bench_commit_p99(void *state, const struct kt_bench_options *options, double *ret_value,
+int kt_bench_commit_p99(const struct kt_bench_case *of, void *state,
+			const struct kt_bench_options *options, double *ret_value,
 			struct kt_error *error)
 {
+	(void)of;
 	return measure_commits(state, options->seconds, 0.99, ret_value, error);
 }

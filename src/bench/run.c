@@ -53,7 +53,7 @@ static int measure_sides(const struct kt_bench_case *of, void *state,
 
 	for (size_t side = 0; side < KT_BENCH_SIDES && ret == 0; side++)
 		if (of->measure[side])
-			ret = of->measure[side](state, options,
+			ret = of->measure[side](of, state, options,
 						&samples[side * options->runs + run], error);
 	return ret;
 }
@@ -116,14 +116,17 @@ int kt_bench_run(const struct kt_bench_suite *suite, const struct kt_bench_optio
 		 struct kt_bench_report *ret_report, struct kt_error *error)
 {
 	struct kt_bench_report report = {.suite = suite, .runs = options->runs};
+	struct kt_bench_options with = *options;
 	int ret;
 
+	if (with.seconds == 0)
+		with.seconds = suite->seconds;
 	report.results = calloc(suite->count, sizeof *report.results);
 	if (!report.results)
 		return kt_error_set(error, ENOMEM, suite->name, 0, "out of memory");
 	kt_machine_cpu(report.cpu, sizeof report.cpu);
 	kt_machine_openssl(report.openssl, sizeof report.openssl);
-	ret = measure_all(suite, options, &report, error);
+	ret = measure_all(suite, &with, &report, error);
 	if (ret) {
 		kt_bench_report_fini(&report);
 		return ret;

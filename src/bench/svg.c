@@ -7,10 +7,10 @@
 
 #include <math.h>
 
-#define WIDTH	   900
+#define WIDTH	   990
 #define MARGIN	   24
 #define HEAD	   78  /* title and machine */
-#define LABELS	   230 /* where bars begin */
+#define LABELS	   320 /* where bars begin */
 #define BAR_MAX	   460
 #define BAR_HEIGHT 16
 #define BAR_GAP	   3

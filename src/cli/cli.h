@@ -22,6 +22,7 @@ int kt_cli_pool(int argc, char **argv);
 int kt_cli_roots(int argc, char **argv);
 int kt_cli_stats(int argc, char **argv);
 int kt_cli_trace(int argc, char **argv);
+int kt_cli_verify(int argc, char **argv);
 
 /* ---- Shared by verbs that ask the daemon (ask.c) --------------------------------------------- */
 

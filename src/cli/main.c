@@ -23,6 +23,7 @@ static const struct {
 	{"roots", kt_cli_roots, "the roots of a certdata.txt or of this program, and their limits"},
 	{"stats", kt_cli_stats, "counters: handshakes by outcome and by pool version, bytes"},
 	{"trace", kt_cli_trace, "watch handshakes, publications and ends as they happen (eBPF)"},
+	{"verify", kt_cli_verify, "the verdict on a chain, or on many, and why"},
 };
 
 static void usage(FILE *to)

@@ -46,7 +46,7 @@ static void print_roots(json_t *roots)
 
 static void print_pool(json_t *pool, json_t *anchors)
 {
-	json_t *anchor, *note;
+	json_t *anchor, *note, *rule;
 	size_t i;
 
 	printf("pool      %s\nversion   %lld\nanchors   %lld\ndigest    %s\nsource    %s\n"
@@ -55,6 +55,8 @@ static void print_pool(json_t *pool, json_t *anchors)
 	       kt_text(pool, "digest"), kt_text(pool, "source"), kt_text(pool, "created"),
 	       kt_number(pool, "bytes"), kt_number(pool, "published"),
 	       kt_number(pool, "reclaimed"));
+	json_array_foreach (json_object_get(pool, "allow"), i, rule)
+		printf("allow     %s\n", json_string_value(rule));
 	if (json_string_value(json_object_get(pool, "last_error")))
 		printf("refused   %s\n", kt_text(pool, "last_error"));
 	json_array_foreach (json_object_get(pool, "notes"), i, note)

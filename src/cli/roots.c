@@ -12,6 +12,7 @@
 #include <ktrust/roots.h>
 
 #include "cli.h"
+#include "read.h"
 
 struct roots_args {
 	const char *source;
@@ -127,56 +128,12 @@ static int take_nss_root(const struct kt_nss_root *root, void *arg)
 	return 0;
 }
 
-/* Up to one byte more than the parser takes, so that it refuses the rest. */
-static int read_stream(FILE *file, char **ret_bytes, size_t *ret_len)
-{
-	size_t len = 0, room = 1 << 21, got;
-	char *bytes = malloc(room), *more;
-
-	while (bytes) {
-		got = fread(bytes + len, 1, room - len, file);
-		len += got;
-		if (got == 0 || len > KT_NSS_TEXT_MAX)
-			break;
-		if (len < room)
-			continue;
-		room *= 2;
-		more = realloc(bytes, room);
-		if (!more)
-			free(bytes);
-		bytes = more;
-	}
-	if (!bytes)
-		return -ENOMEM;
-	if (ferror(file)) {
-		free(bytes);
-		return errno ? -errno : -EIO;
-	}
-	*ret_bytes = bytes;
-	*ret_len = len;
-	return 0;
-}
-
-static int read_file(const char *path, char **ret_bytes, size_t *ret_len, struct kt_error *error)
-{
-	FILE *file = fopen(path, "re");
-	int err;
-
-	if (!file)
-		return kt_error_set(error, errno, path, 0, "cannot be opened: %s", strerror(errno));
-	err = read_stream(file, ret_bytes, ret_len);
-	fclose(file);
-	if (err)
-		return kt_error_set(error, -err, path, 0, "cannot be read: %s", strerror(-err));
-	return 0;
-}
-
 static int load_certdata(struct kt_listing *listing, const char *path, struct kt_error *error)
 {
 	struct kt_nss_counts counts;
 	char *bytes = NULL;
 	size_t len = 0;
-	int ret = read_file(path, &bytes, &len, error);
+	int ret = kt_cli_read(path, false, KT_NSS_TEXT_MAX, &bytes, &len, error);
 
 	if (ret)
 		return ret;

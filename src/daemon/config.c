@@ -9,7 +9,7 @@
 
 #include "../control/control.h"
 
-enum kind { TEXT, TEXTS, NAMES, NUMBER, DURATION, WORD };
+enum kind { TEXT, TEXTS, RULES, NAMES, NUMBER, DURATION, WORD };
 
 /* Where a value goes: an offset within the struct of its section. */
 struct entry {
@@ -31,6 +31,16 @@ const char *const kt_config_ca_names_words[] = {
 	[KT_CA_NAMES_AUTO] = "auto", [KT_CA_NAMES_OFF] = "off", NULL};
 
 _Static_assert(sizeof(enum kt_ca_names) == sizeof(unsigned int), "WORD writes unsigned int");
+
+const char *const kt_config_profile_words[] = {[KT_PROFILE_BY_ROLE] = "by-role",
+					       [KT_PROFILE_WEB] = "web",
+					       [KT_PROFILE_RFC5280] = "rfc5280",
+					       NULL};
+const char *const kt_config_verifier_words[] = {
+	[KT_VERIFIER_BOTH] = "both", [KT_VERIFIER_OWN] = "own", NULL};
+
+_Static_assert(sizeof(enum kt_profile) == sizeof(unsigned int), "WORD writes unsigned int");
+_Static_assert(sizeof(enum kt_verifier_mode) == sizeof(unsigned int), "WORD writes unsigned int");
 
 static const char *const purpose_words[] = {
 	[KT_CONFIG_PURPOSE_SERVER] = "server", [KT_CONFIG_PURPOSE_ANY] = "any", NULL};
@@ -68,6 +78,13 @@ static const struct entry entries[] = {
 	 .kind = DURATION, .offset = DAEMON(drain_timeout_ms)},
 	{{"ktrust", "connections-max", "N", "live connections; accepting pauses (default 65536)"},
 	 .kind = NUMBER, .offset = DAEMON(connections_max), .min = 1, .max = 10000000},
+	{{"ktrust", "verifier", "both|own",
+	  "both: what ours accepts OpenSSL's must accept as well (default both)"},
+	 .kind = WORD, .offset = DAEMON(verifier), .words = kt_config_verifier_words},
+	{{"ktrust", "verdicts-max", "N", "accepted chains remembered; 0: none (default 4096)"},
+	 .kind = NUMBER, .offset = DAEMON(verdicts_max), .min = 0, .max = 1u << 24},
+	{{"ktrust", "signatures-max", "N", "signatures remembered beside them (default 65536)"},
+	 .kind = NUMBER, .offset = DAEMON(signatures_max), .min = 1, .max = 1u << 24},
 	{{"ktrust", "state", "DIR", "keep pools' versions and history here (default: nowhere)"},
 	 .kind = TEXT, .offset = DAEMON(state)},
 	{{"ktrust", "start-from-state", "yes|no",
@@ -97,6 +114,10 @@ static const struct entry entries[] = {
 	 .kind = WORD, .offset = POOL(lenient), .words = no_yes},
 	{{"pool", "crl-policy", "refuse|warn", "a CRL past its nextUpdate (default refuse)"},
 	 .kind = WORD, .offset = POOL(crl_policy), .words = crl_policy_words},
+	{{"pool", "allow", "RULE",
+	  "let in only whom a rule names: dns:NAME, dns:*.NAME, uri:URI, uri:spiffe://TD/PATTERN, "
+	  "email:ADDRESS, email:@HOST, subject:TYPE=VALUE; several add up"},
+	 .kind = RULES, .offset = POOL(allow)},
 	{{"listener", "listen", "ADDRESS", "HOST:PORT, [v6]:PORT; port 0 lets the kernel choose"},
 	 .kind = TEXT, .offset = LISTENER(listen)},
 	{{"listener", "backend", "ADDRESS", "HOST:PORT, [v6]:PORT or unix:PATH"},
@@ -116,6 +137,9 @@ static const struct entry entries[] = {
 	{{"listener", "ca-names", "auto|off",
 	  "tell clients the names of the CAs in their pool (default auto)"},
 	 .kind = WORD, .offset = LISTENER(ca_names), .words = kt_config_ca_names_words},
+	{{"listener", "client-profile", "by-role|web|rfc5280",
+	  "web: clients keep the Baseline Requirements for servers too (default by-role: rfc5280)"},
+	 .kind = WORD, .offset = LISTENER(profile), .words = kt_config_profile_words},
 };
 /* clang-format on */
 
@@ -158,6 +182,20 @@ static int add_text(struct kt_config_texts *texts, const char *value)
 	texts->at = grown;
 	texts->at[texts->count++] = copy;
 	return 0;
+}
+
+static int add_rule(struct kt_config_texts *rules, const char *value, struct kt_error *why)
+{
+	int err = kt_allow_check(value, why);
+
+	return err ? -err : add_text(rules, value);
+}
+
+static void free_texts(struct kt_config_texts *texts)
+{
+	for (size_t i = 0; i < texts->count; i++)
+		free(texts->at[i]);
+	free(texts->at);
 }
 
 /* "NAME POOL", whose first half is a pattern. */
@@ -267,7 +305,9 @@ static int set_word(unsigned int *place, const char *value, const char *const *w
 	return EINVAL;
 }
 
-static int set_value(const struct entry *entry, void *section, const char *value)
+/* why: text is set where there is more to say of EINVAL than what was expected. */
+static int set_value(const struct entry *entry, void *section, const char *value,
+		     struct kt_error *why)
 {
 	void *place = (char *)section + entry->offset;
 
@@ -276,6 +316,8 @@ static int set_value(const struct entry *entry, void *section, const char *value
 		return set_text(place, value);
 	case TEXTS:
 		return add_text(place, value);
+	case RULES:
+		return add_rule(place, value, why);
 	case NAMES:
 		return add_name(place, value);
 	case NUMBER:
@@ -297,6 +339,8 @@ struct kt_config *kt_config_new(void)
 	if (!config)
 		return NULL;
 	config->drain_timeout_ms = 30000;
+	config->verdicts_max = 4096;
+	config->signatures_max = 65536;
 	config->connections_max = 65536; /* said here and not by the engine: files must do for it */
 	config->control = strdup(KT_CONTROL_DEFAULT);
 	if (!config->control) {
@@ -311,11 +355,8 @@ void kt_config_free(struct kt_config *config)
 	if (!config)
 		return;
 	for (size_t i = 0; i < config->pool_count; i++) {
-		struct kt_config_texts *sources = &config->pools[i].sources;
-
-		for (size_t k = 0; k < sources->count; k++)
-			free(sources->at[k]);
-		free(sources->at);
+		free_texts(&config->pools[i].sources);
+		free_texts(&config->pools[i].allow);
 		free(config->pools[i].manifest);
 		free(config->pools[i].manifest_key);
 	}
@@ -454,6 +495,7 @@ int kt_config_set(struct kt_config *config, const char *section, const char *key
 	const char *kind;
 	void *found;
 	int err = find_section(config, section, &place, &kind, &found);
+	struct kt_error why = {0};
 
 	if (err)
 		return err;
@@ -462,7 +504,10 @@ int kt_config_set(struct kt_config *config, const char *section, const char *key
 
 		if (strcmp(setting->section, kind) || strcmp(setting->key, key))
 			continue;
-		err = set_value(&entries[i], found, value);
+		err = set_value(&entries[i], found, value, &why);
+		if (err == EINVAL && why.err)
+			return kt_error_set(error, err, where, line, "%s = %s: %s", key, value,
+					    why.text);
 		if (err == EINVAL)
 			return kt_error_set(error, err, where, line, "%s = %s: expected %s", key,
 					    value, setting->value);

@@ -4,11 +4,11 @@
  *
  * Every setting has a section, a key and a flag of the same name; both ways end in
  * kt_config_set, so that neither can do what the other cannot. Settings given later replace
- * earlier ones; the sources of a pool and the names of a listener add up.
+ * earlier ones; the sources and allow rules of a pool and the names of a listener add up.
  *
  *   [ktrust]            control workers ktls handshake-timeout connect-timeout drain-timeout
  *                       connections-max state start-from-state
- *   [pool NAME]         source purpose lenient crl-policy anchors-min removed-max manifest
+ *   [pool NAME]         source purpose lenient crl-policy allow anchors-min removed-max manifest
  *                       manifest-key history watch watch-debounce
  *   [listener NAME]     listen backend certificate key client-auth client-pool client-pool-for
  *                       ca-names
@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include <ktrust/allow.h>
 #include <ktrust/error.h>
 #include <ktrust/life.h>
 #include <ktrust/source.h>
@@ -56,6 +57,7 @@ enum kt_watch_policy { KT_WATCH_OFF, KT_WATCH_STAGE, KT_WATCH_COMMIT };
 struct kt_config_pool {
 	char name[KT_CONFIG_NAME_MAX + 1];
 	struct kt_config_texts sources; /* as written: "file:PATH" */
+	struct kt_config_texts allow;	/* each one that kt_allow_check takes; none: everybody */
 	enum kt_config_purpose purpose;
 	unsigned int lenient; /* 1: skip certificates and files that are no good */
 	enum kt_crl_policy crl_policy;
@@ -89,6 +91,7 @@ struct kt_config_listener {
 	struct kt_config_names names;	 /* pools by SNI; the others have `pool` */
 	enum kt_client_auth client_auth; /* KT_CLIENT_AUTH_REQUIRE unless set */
 	enum kt_ca_names ca_names;
+	enum kt_profile profile; /* of clients' certificates */
 };
 
 struct kt_config {
@@ -99,6 +102,9 @@ struct kt_config {
 	unsigned int connect_timeout_ms;
 	unsigned int drain_timeout_ms;
 	unsigned int connections_max;
+	enum kt_verifier_mode verifier;
+	unsigned int verdicts_max; /* 0: every chain is decided anew */
+	unsigned int signatures_max;
 	char *state;		       /* directory; NULL: nothing outlives the process */
 	unsigned int start_from_state; /* 1: yes */
 	struct kt_config_pool pools[KT_POOLS_MAX];
@@ -119,6 +125,8 @@ struct kt_setting {
 extern const char *const kt_config_ktls_words[];
 extern const char *const kt_config_client_auth_words[];
 extern const char *const kt_config_ca_names_words[];
+extern const char *const kt_config_verifier_words[];
+extern const char *const kt_config_profile_words[];
 extern const char *const kt_config_watch_words[]; /* enum kt_watch_policy */
 
 /* NULL beyond the last. */

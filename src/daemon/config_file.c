@@ -193,6 +193,10 @@ static int check_pool(const struct kt_config *config, const struct kt_config_poo
 	if (pool->manifest_key && !pool->manifest)
 		return kt_error_set(error, EINVAL, pool->name, 0,
 				    "this pool has a manifest-key but no manifest");
+	if (pool->allow.count > KT_ALLOW_RULES_MAX)
+		return kt_error_set(error, EINVAL, pool->name, 0,
+				    "this pool has %zu allow rules (at most %d can be)",
+				    pool->allow.count, KT_ALLOW_RULES_MAX);
 	for (size_t i = 0; !err && i < pool->sources.count; i++)
 		err = kt_config_check_source(config, pool, pool->sources.at[i], error);
 	return err;

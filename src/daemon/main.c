@@ -127,6 +127,7 @@ static int describe_listener(struct start *start, size_t i, struct kt_error *err
 		.credentials = start->credentials[i],
 		.client_auth = listener->client_auth,
 		.ca_names = listener->ca_names,
+		.policy.profile = listener->profile,
 	};
 	if (listener->pool)
 		options->pool = kt_pools_named(start->daemon.pools, listener->pool);
@@ -162,6 +163,9 @@ static int make_engine(struct start *start, struct kt_error *error)
 		.handshake_timeout_ms = config->handshake_timeout_ms,
 		.connect_timeout_ms = config->connect_timeout_ms,
 		.connections_max = config->connections_max,
+		.verifier = config->verifier,
+		.forget_verdicts = !config->verdicts_max,
+		.cache = {config->verdicts_max, config->signatures_max},
 	};
 
 	return kt_engine_new(&options, &start->daemon.engine, error);

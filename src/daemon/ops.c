@@ -189,16 +189,18 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 	struct gathered outcomes = {.json = json_object()}, ends = {.json = json_object()};
 	struct gathered versions = {.json = json_array()};
 	struct kt_engine_stats s;
+	struct kt_verify_cache_stats c;
 
 	(void)question;
 	(void)control;
 	kt_engine_get_stats(daemon->engine, &s);
+	kt_engine_get_cache_stats(daemon->engine, &c);
 	kt_engine_each_outcome(daemon->engine, add_count, &outcomes);
 	kt_engine_each_end(daemon->engine, add_count, &ends);
 	kt_engine_each_version(daemon->engine, add_version, &versions);
 	return kt_op_done(
 		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
-			  "s:o}",
+			  "s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}}",
 			  "accepted", (json_int_t)s.accepted, "accept_pauses",
 			  (json_int_t)s.accept_pauses, "handshakes_ok", (json_int_t)s.handshakes_ok,
 			  "handshakes_failed", (json_int_t)s.handshakes_failed, "handshaking",
@@ -206,7 +208,13 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 			  (json_int_t)s.ended, "ktls_tx", (json_int_t)s.ktls_tx, "ktls_rx",
 			  (json_int_t)s.ktls_rx, "bytes_in", (json_int_t)s.bytes_in, "bytes_out",
 			  (json_int_t)s.bytes_out, "outcomes", all_of(&outcomes), "ends",
-			  all_of(&ends), "versions", all_of(&versions)),
+			  all_of(&ends), "versions", all_of(&versions), "verify_cache",
+			  "chain_hits", (json_int_t)c.chain_hits, "chain_misses",
+			  (json_int_t)c.chain_misses, "chain_inserts", (json_int_t)c.chain_inserts,
+			  "chain_declined", (json_int_t)c.chain_declined, "signature_hits",
+			  (json_int_t)c.signature_hits, "signature_misses",
+			  (json_int_t)c.signature_misses, "signature_inserts",
+			  (json_int_t)c.signature_inserts),
 		ret_result, error);
 }
 

@@ -121,6 +121,20 @@ static json_t *roots_info(const char *source)
 #endif
 }
 
+/* As written; null: everybody that the anchors vouch for. */
+static json_t *allow_info(const struct kt_config_texts *rules)
+{
+	json_t *list = rules->count ? json_array() : json_null();
+	int err = 0;
+
+	for (size_t i = 0; i < rules->count; i++)
+		err |= json_array_append_new(list, kt_json_text(rules->at[i]));
+	if (!err)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static json_t *life_info(const struct kt_config *config, const struct kt_pool *pool)
 {
 	bool staged;
@@ -156,6 +170,7 @@ static json_t *pool_info(struct kt_daemon *daemon, size_t index, json_t **ret_an
 	err |= json_object_set_new(made, "refused", json_integer((json_int_t)stats.refused));
 	err |= json_object_set_new(made, "last_error", error_info(daemon->pools, index));
 	err |= json_object_set_new(made, "notes", notes_info(daemon->pools, index));
+	err |= json_object_set_new(made, "allow", allow_info(&daemon->config->pools[index].allow));
 	if (ret_anchors)
 		err |= json_object_set_new(
 			made, "embedded_roots",

@@ -16,6 +16,7 @@
 struct entry {
 	const struct kt_config_pool *config;
 	struct kt_pool *pool;
+	struct kt_allow *allow; /* the pool's; NULL: everybody */
 	/* One load at a time, so that versions follow requests; and who staged what. */
 	pthread_mutex_t load_lock;
 	bool by_watcher;      /* whoever staged last was the watcher */
@@ -31,6 +32,30 @@ struct kt_pools {
 	size_t count;
 	struct entry entries[];
 };
+
+static int make_pool(struct entry *entry, struct kt_error *error)
+{
+	const struct kt_config_pool *config = entry->config;
+	int err = 0;
+
+	if (config->allow.count)
+		err = kt_allow_new((const char *const *)config->allow.at, config->allow.count,
+				   &entry->allow, error);
+	if (!err)
+		err = kt_pool_new(config->name, &entry->pool, error);
+	if (err) {
+		kt_allow_free(entry->allow);
+		return err;
+	}
+	kt_pool_set_allow(entry->pool, entry->allow);
+	kt_pool_set_history(entry->pool, config->history);
+	kt_pool_set_guards(entry->pool, &(struct kt_guards){.anchors_min = config->anchors_min,
+							    .removed_max = config->removed_max,
+							    .manifest = config->manifest});
+	pthread_mutex_init(&entry->load_lock, NULL);
+	pthread_mutex_init(&entry->lock, NULL);
+	return 0;
+}
 
 int kt_pools_new(const struct kt_config *config, struct kt_pools **ret_pools,
 		 struct kt_error *error)
@@ -52,18 +77,11 @@ int kt_pools_new(const struct kt_config *config, struct kt_pools **ret_pools,
 		struct entry *entry = &pools->entries[pools->count];
 
 		entry->config = &config->pools[pools->count];
-		err = kt_pool_new(entry->config->name, &entry->pool, error);
+		err = make_pool(entry, error);
 		if (err) {
 			kt_pools_free(pools);
 			return err;
 		}
-		kt_pool_set_history(entry->pool, entry->config->history);
-		kt_pool_set_guards(entry->pool,
-				   &(struct kt_guards){.anchors_min = entry->config->anchors_min,
-						       .removed_max = entry->config->removed_max,
-						       .manifest = entry->config->manifest});
-		pthread_mutex_init(&entry->load_lock, NULL);
-		pthread_mutex_init(&entry->lock, NULL);
 	}
 	*ret_pools = pools;
 	return 0;
@@ -75,6 +93,7 @@ void kt_pools_free(struct kt_pools *pools)
 		return;
 	for (size_t i = 0; i < pools->count; i++) {
 		kt_pool_free(pools->entries[i].pool);
+		kt_allow_free(pools->entries[i].allow);
 		pthread_mutex_destroy(&pools->entries[i].load_lock);
 		pthread_mutex_destroy(&pools->entries[i].lock);
 	}

@@ -36,6 +36,8 @@ int kt_door_init(struct kt_door *door, struct kt_worker *worker, const struct kt
 		.pool = listener->pool,
 		.choose_pool = listener->choose_pool,
 		.choose_arg = listener->choose_arg,
+		.verifier = &worker->shared->verifier,
+		.policy = listener->policy,
 	};
 
 	if (listener->names.count) {

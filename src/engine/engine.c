@@ -88,8 +88,24 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 		to->choose_pool = from->choose_pool;
 		to->choose_arg = from->choose_arg;
 		to->ca_names = from->ca_names;
+		to->policy = from->policy;
 		shared->listener_count++;
 	}
+	return 0;
+}
+
+static int make_cache(struct kt_shared *shared, const struct kt_engine_options *options,
+		      struct kt_error *error)
+{
+	int err;
+
+	shared->verifier.mode = options->verifier;
+	if (options->forget_verdicts)
+		return 0;
+	err = kt_verify_cache_new(&options->cache, &shared->verifier.cache);
+	if (err)
+		return kt_error_set(error, -err, "engine", 0, "cannot make a cache of verdicts: %s",
+				    strerror(-err));
 	return 0;
 }
 
@@ -208,6 +224,8 @@ int kt_engine_new(const struct kt_engine_options *options, struct kt_engine **re
 		options->connections_max ? options->connections_max : CONNECTIONS_MAX;
 	err = copy_listeners(shared, options, error);
 	if (!err)
+		err = make_cache(shared, options, error);
+	if (!err)
 		err = probe_kernel(shared, error);
 	if (!err)
 		err = make_workers(engine, count_workers(options->workers), error);
@@ -311,6 +329,7 @@ void kt_engine_free(struct kt_engine *engine)
 	for (unsigned int i = 0; i < engine->initialised; i++)
 		kt_worker_fini(&shared->workers[i]);
 	free(shared->workers);
+	kt_verify_cache_free(shared->verifier.cache);
 	kt_stats_forget_pools(shared);
 	for (size_t i = 0; i < shared->listener_count; i++) {
 		kt_credentials_put(shared->listeners[i].credentials);
@@ -326,6 +345,14 @@ void kt_engine_free(struct kt_engine *engine)
 const struct kt_ktls_support *kt_engine_ktls(const struct kt_engine *engine)
 {
 	return &engine->shared.support;
+}
+
+void kt_engine_get_cache_stats(const struct kt_engine *engine,
+			       struct kt_verify_cache_stats *ret_stats)
+{
+	*ret_stats = (struct kt_verify_cache_stats){0};
+	if (engine->shared.verifier.cache)
+		kt_verify_cache_get_stats(engine->shared.verifier.cache, ret_stats);
 }
 
 int kt_engine_address(const struct kt_engine *engine, size_t listener,

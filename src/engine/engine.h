@@ -95,6 +95,7 @@ struct kt_listener_options {
 			   struct kt_pool **ret_pool, struct kt_error *error);
 	void *choose_arg;
 	enum kt_ca_names ca_names;
+	struct kt_policy policy; /* of clients' certificates */
 };
 
 struct kt_engine_options {
@@ -105,6 +106,9 @@ struct kt_engine_options {
 	unsigned int handshake_timeout_ms; /* accept to Finished; 0: 10,000 */
 	unsigned int connect_timeout_ms;   /* to the backend; 0: 5,000 */
 	unsigned int connections_max; /* live in the whole engine; accepting pauses; 0: 65,536 */
+	enum kt_verifier_mode verifier;
+	bool forget_verdicts; /* no cache: every client's chain is decided anew */
+	struct kt_verify_cache_options cache;
 };
 
 struct kt_engine;
@@ -155,6 +159,10 @@ struct kt_engine_stats {
 };
 
 void kt_engine_get_stats(const struct kt_engine *engine, struct kt_engine_stats *ret_stats);
+
+/* Of the cache of verdicts; zeros where there is none. */
+void kt_engine_get_cache_stats(const struct kt_engine *engine,
+			       struct kt_verify_cache_stats *ret_stats);
 
 /*
  * Handshakes by outcome, one for each TCP connection taken: "accepted", a name of kt_verdict_name

@@ -35,6 +35,7 @@ struct kt_listener {
 			   struct kt_pool **ret_pool, struct kt_error *error);
 	void *choose_arg;
 	enum kt_ca_names ca_names;
+	struct kt_policy policy;
 };
 
 /*
@@ -53,6 +54,7 @@ struct kt_shared {
 	enum kt_ktls_mode ktls;
 	uint64_t timeout_ns[KT_TIMER_COUNT];
 	unsigned int connections_max;
+	struct kt_verifier_options verifier; /* its cache is the engine's; NULL: none */
 	struct kt_worker *workers;
 	unsigned int worker_count;
 	_Atomic uint64_t next_conn;

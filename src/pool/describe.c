@@ -30,12 +30,16 @@ static void print_name(const uint8_t *name, size_t len, char *text, size_t size)
 
 void kt_anchor_describe(const struct kt_anchor *anchor, struct kt_anchor_text *ret_text)
 {
+	struct kt_der_view subject = {anchor->subject, anchor->subject_len};
+	const char *wrong;
 	struct kt_scan scan;
 
 	memset(ret_text, 0, sizeof *ret_text);
-	print_name(anchor->subject, anchor->subject_len, ret_text->subject,
-		   sizeof ret_text->subject);
-	if (kt_scan_certificate(anchor->der, anchor->der_len, &scan))
+	wrong = kt_scan_certificate(anchor->der, anchor->der_len, &scan);
+	if (!subject.data && !wrong)
+		subject = scan.subject;
+	print_name(subject.data, subject.len, ret_text->subject, sizeof ret_text->subject);
+	if (wrong)
 		return;
 	/* The scan checked the form and no more: what is no date stays 0. */
 	(void)kt_scan_seconds(scan.not_before, &ret_text->not_before);

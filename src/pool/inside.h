@@ -25,6 +25,7 @@ struct kt_past {
 
 struct kt_pool {
 	char name[KT_POOL_NAME_MAX + 1]; /* immutable */
+	const struct kt_allow *allow;	 /* borrowed; set before the pool is shared; NULL: all */
 	pthread_mutex_t writer;		 /* serialises writers; readers never take it */
 	pthread_mutex_t looks;		 /* what is said to be under it; see above */
 	struct kt_slot slot;		 /* switched under writer, read in read sections */

@@ -242,22 +242,96 @@ static bool relative_name_equal(struct kt_der_view a, struct kt_der_view b)
 	return true;
 }
 
-bool kt_name_equal(struct kt_der_view a, struct kt_der_view b)
+/* Takes the RDNs of base off the front of name, both what is in the SEQUENCE, as long as they
+ * agree. */
+static bool skip_equal(struct kt_der_view *name, struct kt_der_view base)
 {
 	struct kt_der_item left, right;
 
-	if (kt_der_equal(a, b))
-		return true;
-	if (!kt_scan_is_name(a.data, a.len) || !kt_scan_is_name(b.data, b.len) ||
-	    !kt_der_read(&a, &left) || !kt_der_read(&b, &right))
-		return false;
-	a = left.content;
-	b = right.content;
-	while (a.len > 0 && b.len > 0)
-		if (!kt_der_read(&a, &left) || !kt_der_read(&b, &right) ||
+	while (base.len > 0)
+		if (!kt_der_read(name, &left) || !kt_der_read(&base, &right) ||
 		    !relative_name_equal(left.content, right.content))
 			return false;
-	return a.len == 0 && b.len == 0;
+	return true;
+}
+
+/* What is in the SEQUENCE. */
+static bool open_name(struct kt_der_view name, struct kt_der_view *ret_content)
+{
+	struct kt_der_item item;
+
+	if (!kt_scan_is_name(name.data, name.len) || !kt_der_read(&name, &item))
+		return false;
+	*ret_content = item.content;
+	return true;
+}
+
+bool kt_name_equal(struct kt_der_view a, struct kt_der_view b)
+{
+	struct kt_der_view left, right;
+
+	if (kt_der_equal(a, b))
+		return true;
+	return open_name(a, &left) && open_name(b, &right) && skip_equal(&left, right) &&
+	       left.len == 0;
+}
+
+bool kt_name_is_within(struct kt_der_view name, struct kt_der_view base)
+{
+	struct kt_der_view left, right;
+
+	return open_name(name, &left) && open_name(base, &right) && skip_equal(&left, right);
+}
+
+/* ---- All attributes ------------------------------------------------------------------------ */
+
+struct kt_name_walk kt_name_walk(struct kt_der_view name)
+{
+	struct kt_name_walk walk = {0};
+
+	open_name(name, &walk.sequence);
+	return walk;
+}
+
+bool kt_name_walk_next(struct kt_name_walk *walk, struct kt_name_attribute *ret_attribute)
+{
+	struct kt_der_item set;
+	struct attribute attribute;
+
+	if (walk->set.len == 0) {
+		if (!kt_der_read(&walk->sequence, &set))
+			return false;
+		walk->set = set.content;
+	}
+	if (!next_attribute(&walk->set, &attribute))
+		return false;
+	*ret_attribute = (struct kt_name_attribute){attribute.type, attribute.value};
+	return true;
+}
+
+static bool is_comparable_set(struct kt_der_view set)
+{
+	struct attribute attribute;
+	size_t count = 0;
+
+	while (next_attribute(&set, &attribute))
+		if (++count > KT_NAME_SET_MAX ||
+		    (is_text_tag(attribute.value.tag) && !attribute.is_text))
+			return false;
+	return true;
+}
+
+bool kt_name_is_comparable(struct kt_der_view name)
+{
+	struct kt_der_view rest;
+	struct kt_der_item set;
+
+	if (!open_name(name, &rest))
+		return false;
+	while (kt_der_read(&rest, &set))
+		if (!is_comparable_set(set.content))
+			return false;
+	return true;
 }
 
 /* ---- Hash ---------------------------------------------------------------------------------- */
@@ -322,4 +396,28 @@ uint64_t kt_name_hash(struct kt_der_view name)
 	while (kt_der_read(&rest, &item))
 		hash = add_word(hash, relative_name_hash(item.content));
 	return spread(hash);
+}
+
+int32_t kt_name_next_code_point(struct kt_der_view *in, uint8_t tag)
+{
+	return is_text_tag(tag) ? next_code_point(in, tag) : TEXT_INVALID;
+}
+
+static struct kt_der_item utf8_of(struct kt_der_view text)
+{
+	return (struct kt_der_item){.tag = KT_DER_UTF8_STRING, .content = text};
+}
+
+bool kt_name_is_utf8(struct kt_der_view text)
+{
+	const struct kt_der_item value = utf8_of(text);
+
+	return is_valid_text(&value);
+}
+
+bool kt_name_value_is(const struct kt_der_item *value, struct kt_der_view text)
+{
+	const struct kt_der_item other = utf8_of(text);
+
+	return is_valid_text(value) && text_equal(value, &other);
 }

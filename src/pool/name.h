@@ -29,7 +29,45 @@
 
 bool kt_name_equal(struct kt_der_view a, struct kt_der_view b);
 
+/* Does name begin with the RDNs of base, in its order (a subtree: RFC 5280 §4.2.1.10)? */
+bool kt_name_is_within(struct kt_der_view name, struct kt_der_view base);
+
+/*
+ * A Name, none of whose RDNs has more than KT_NAME_SET_MAX attributes, and whose text its types can
+ * hold: of two such, that they are not equal means that no reader could take them for equal.
+ */
+bool kt_name_is_comparable(struct kt_der_view name);
+
 /* Equal names have equal hashes. Unkeyed and the same on every host: it is stored in images. */
 uint64_t kt_name_hash(struct kt_der_view name);
+
+/* ---- Attributes ---------------------------------------------------------------------------- */
+
+struct kt_name_attribute {
+	struct kt_der_view type; /* content of the OID */
+	struct kt_der_item value;
+};
+
+/* What is left of a Name, attribute by attribute, whatever RDN each is in. */
+struct kt_name_walk {
+	struct kt_der_view sequence;
+	struct kt_der_view set;
+};
+
+/* Of bytes that are not a Name: nothing to walk through. */
+struct kt_name_walk kt_name_walk(struct kt_der_view name);
+bool kt_name_walk_next(struct kt_name_walk *walk, struct kt_name_attribute *ret_attribute);
+
+/*
+ * The next code point of a value's content, read as its tag says. -1: the end; -2: it is no text,
+ * or not in its type; then the rest means nothing.
+ */
+int32_t kt_name_next_code_point(struct kt_der_view *in, uint8_t tag);
+
+/* Is it well-formed UTF-8? */
+bool kt_name_is_utf8(struct kt_der_view text);
+
+/* Is a value this text, compared as above? text: well-formed UTF-8. */
+bool kt_name_value_is(const struct kt_der_item *value, struct kt_der_view text);
 
 #endif

@@ -54,6 +54,16 @@ const char *kt_pool_name(const struct kt_pool *pool)
 	return pool->name;
 }
 
+void kt_pool_set_allow(struct kt_pool *pool, const struct kt_allow *allow)
+{
+	pool->allow = allow;
+}
+
+const struct kt_allow *kt_pool_allow(const struct kt_pool *pool)
+{
+	return pool->allow;
+}
+
 /* Texts of a probe are cut to what it has room for; the rest of the field stays zero. */
 static void copy_text(char *to, size_t size, const char *from)
 {

@@ -201,7 +201,6 @@ static const char *read_extension(struct kt_der_view *in, struct kt_scan *scan)
 static const char *read_extensions(struct kt_der_view *in, struct kt_scan *scan)
 {
 	struct kt_der_item outer, list;
-	const char *why;
 
 	if (!kt_der_next_is(in, KT_DER_CONTEXT_CONS(3)))
 		return NULL;
@@ -210,16 +209,21 @@ static const char *read_extensions(struct kt_der_view *in, struct kt_scan *scan)
 	if (!kt_der_read(in, &outer) || !kt_der_expect(&outer.content, KT_DER_SEQUENCE, &list) ||
 	    outer.content.len != 0 || list.content.len == 0)
 		return "the list of extensions is malformed";
-	while (list.content.len > 0) {
-		why = read_extension(&list.content, scan);
-		if (why)
-			return why;
-	}
+	scan->extensions = list.content;
 	return NULL;
 }
 
-static const char *read_tbs(struct kt_der_view in, struct kt_scan *scan,
-			    struct kt_der_view *ret_algorithm)
+static const char *check_extensions(struct kt_scan *scan)
+{
+	struct kt_der_view list = scan->extensions;
+	const char *why = NULL;
+
+	while (list.len > 0 && !why)
+		why = read_extension(&list, scan);
+	return why;
+}
+
+static const char *read_tbs(struct kt_der_view in, struct kt_scan *scan)
 {
 	const char *why;
 
@@ -227,7 +231,7 @@ static const char *read_tbs(struct kt_der_view in, struct kt_scan *scan,
 		return "the version is malformed";
 	if (!read_serial(&in, &scan->serial))
 		return "the serial number is missing or malformed";
-	if (!kt_scan_algorithm(&in, ret_algorithm))
+	if (!kt_scan_algorithm(&in, &scan->algorithm))
 		return "the inner signature algorithm is missing or malformed";
 	if (!kt_scan_name(&in, &scan->issuer))
 		return "the issuer is missing or malformed";
@@ -245,11 +249,11 @@ static const char *read_tbs(struct kt_der_view in, struct kt_scan *scan,
 	return in.len == 0 ? NULL : "there is something behind the last field";
 }
 
-const char *kt_scan_certificate(const uint8_t *der, size_t len, struct kt_scan *ret_scan)
+const char *kt_scan_fields(const uint8_t *der, size_t len, struct kt_scan *ret_scan)
 {
 	struct kt_der_view in = {der, len};
 	struct kt_der_item certificate, tbs, signature;
-	struct kt_der_view inner, outer;
+	struct kt_der_view outer;
 	struct kt_scan scan = {0};
 	const char *why;
 
@@ -259,18 +263,32 @@ const char *kt_scan_certificate(const uint8_t *der, size_t len, struct kt_scan *
 		return "there are bytes behind the certificate";
 	if (!kt_der_expect(&certificate.content, KT_DER_SEQUENCE, &tbs))
 		return "the part that is signed is missing or malformed";
-	why = read_tbs(tbs.content, &scan, &inner);
+	why = read_tbs(tbs.content, &scan);
 	if (why)
 		return why;
 	if (!kt_scan_algorithm(&certificate.content, &outer))
 		return "the signature algorithm is missing or malformed";
-	if (!kt_der_equal(inner, outer))
+	if (!kt_der_equal(scan.algorithm, outer))
 		return "the two signature algorithms differ";
 	if (!kt_der_expect(&certificate.content, KT_DER_BIT_STRING, &signature) ||
 	    !kt_der_is_bit_string(signature.content))
 		return "the signature is missing or malformed";
 	if (certificate.content.len != 0)
 		return "there is something behind the signature";
+	scan.tbs = tbs.tlv;
+	scan.signature = signature.content;
 	*ret_scan = scan;
 	return NULL;
+}
+
+const char *kt_scan_certificate(const uint8_t *der, size_t len, struct kt_scan *ret_scan)
+{
+	struct kt_scan scan;
+	const char *why = kt_scan_fields(der, len, &scan);
+
+	if (!why)
+		why = check_extensions(&scan);
+	if (!why)
+		*ret_scan = scan;
+	return why;
 }

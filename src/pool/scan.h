@@ -15,14 +15,18 @@
 #include "der.h"
 
 struct kt_scan {
+	struct kt_der_view tbs;	       /* what is signed, tag and length included */
+	struct kt_der_view algorithm;  /* DER AlgorithmIdentifier of the signature */
+	struct kt_der_view signature;  /* content of the BIT STRING */
 	unsigned int version;	       /* 1 … 3 */
 	struct kt_der_view serial;     /* content of the INTEGER */
 	struct kt_der_view issuer;     /* DER Name */
 	struct kt_der_view not_before; /* DER Time, tag included */
 	struct kt_der_view not_after;
-	struct kt_der_view subject; /* DER Name */
-	struct kt_der_view spki;    /* DER SubjectPublicKeyInfo */
-	struct kt_der_view key_id;  /* content of subjectKeyIdentifier; data NULL: none */
+	struct kt_der_view subject;    /* DER Name */
+	struct kt_der_view spki;       /* DER SubjectPublicKeyInfo */
+	struct kt_der_view key_id;     /* content of subjectKeyIdentifier; data NULL: none */
+	struct kt_der_view extensions; /* what is in the SEQUENCE OF Extension; len 0: none */
 };
 
 /*
@@ -31,10 +35,24 @@ struct kt_scan {
  */
 const char *kt_scan_certificate(const uint8_t *der, size_t len, struct kt_scan *ret_scan);
 
+/*
+ * The same without a look at what the extensions are, for those who read each of them themselves.
+ * key_id is not filled.
+ */
+const char *kt_scan_fields(const uint8_t *der, size_t len, struct kt_scan *ret_scan);
+
 struct kt_scan_crl {
-	struct kt_der_view issuer; /* DER Name */
-	int64_t this_update;	   /* seconds since the epoch, UTC */
-	int64_t next_update;	   /* INT64_MAX: none is named */
+	struct kt_der_view tbs; /* as in kt_scan */
+	struct kt_der_view algorithm;
+	struct kt_der_view signature;
+	struct kt_der_view entries; /* what is in revokedCertificates; len 0: none */
+	struct kt_der_view issuer;  /* DER Name */
+	int64_t this_update;	    /* seconds since the epoch, UTC */
+	int64_t next_update;	    /* INT64_MAX: none is named */
+	/* issuingDistributionPoint (RFC 5280 §5.2.5); where it is absent: all certificates. */
+	struct kt_der_view point_names; /* GeneralNames of fullName; len 0: none */
+	bool only_leaves;
+	bool only_cas;
 };
 
 /* The same for a CRL. Its revoked serial numbers are checked for their form only. */

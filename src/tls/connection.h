@@ -59,8 +59,9 @@ struct kt_tls_context {
 	SSL_CTX *ssl_context;
 	enum kt_role peer_role;
 	struct kt_credentials *credentials; /* a client may have none */
-	struct kt_verifier *verifier;	    /* NULL with KT_CLIENT_AUTH_NONE on a server */
-	struct kt_pool *pool;		    /* borrowed; likewise, or choose_pool is set */
+	struct kt_policy policy;
+	struct kt_verifier *verifier; /* NULL with KT_CLIENT_AUTH_NONE on a server */
+	struct kt_pool *pool;	      /* borrowed; likewise, or choose_pool is set */
 	int (*choose_pool)(const struct kt_hello *hello, void *choose_arg,
 			   struct kt_pool **ret_pool, struct kt_error *error);
 	void *choose_arg;
@@ -199,6 +200,14 @@ void kt_tls_judge(struct kt_tls *tls, X509 *leaf, STACK_OF(X509) * untrusted);
 /* The name for what is in OpenSSL's error queue; ret_alert is set when the peer sent an alert. */
 const char *kt_tls_failure_name(const struct kt_tls *tls, int *ret_alert);
 
+/* ---- alert.c -------------------------------------------------------------------------------- */
+
+/*
+ * libssl has just ended the handshake with a fatal alert, none of which was taken: let it be this
+ * one, where that can be done; else it stays.
+ */
+void kt_tls_replace_alert(struct kt_tls *tls, uint8_t alert);
+
 /* ---- export.c ------------------------------------------------------------------------------- */
 
 /* For SSL_CTX_set_keylog_callback: keeps the traffic secrets of TLS 1.3. */
@@ -215,6 +224,13 @@ void kt_tls_export_watch(struct kt_tls *tls);
  * export needs and only this moment has. False: OpenSSL did not do what the export relies on.
  */
 bool kt_tls_export_prepare(struct kt_tls *tls);
+
+/*
+ * The key that a side protects application data with first, in TLS 1.3. -ENOENT: it has none yet;
+ * -ENOMEM. The caller wipes it.
+ */
+KT_WARN_UNUSED int kt_tls_first_key(const struct kt_tls *tls, enum kt_tls_side side,
+				    struct kt_traffic_key *ret_key);
 
 /* Of the agreed cipher; NULL when there is none that can be exported. */
 const struct kt_tls_suite *kt_tls_current_suite(const struct kt_tls *tls);

@@ -94,7 +94,7 @@ static bool make_parts(struct kt_tls_context *context, const struct kt_tls_conte
 	context->tls1_prf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_PRF, NULL);
 	context->ssl_context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
 	if (verifies(options))
-		context->verifier = kt_verifier_new();
+		context->verifier = kt_verifier_new(options->verifier);
 	return context->hkdf && context->tls1_prf && context->ssl_context &&
 	       (context->verifier || !verifies(options));
 }
@@ -142,6 +142,7 @@ int kt_tls_context_new(const struct kt_tls_context_options *options,
 	context->now = options->now ? options->now : wall_clock;
 	context->now_arg = options->now_arg;
 	context->client_auth = options->client_auth;
+	context->policy = options->policy;
 	err = set_up(context, options, error);
 	ERR_clear_error();
 	if (err)

@@ -197,6 +197,21 @@ static int derive_1_3(const struct kt_tls *tls, const struct kt_tls_suite *suite
 	return err;
 }
 
+int kt_tls_first_key(const struct kt_tls *tls, enum kt_tls_side side,
+		     struct kt_traffic_key *ret_key)
+{
+	const struct kt_tls_suite *suite = kt_tls_current_suite(tls);
+	struct kt_traffic_key key = {.seq = 0};
+	int err = -ENOENT;
+
+	if (suite && suite->version == KT_TLS_1_3 && tls->secret_len[side])
+		err = derive_1_3(tls, suite, side, &key);
+	if (!err)
+		*ret_key = key;
+	OPENSSL_cleanse(&key, sizeof key);
+	return err;
+}
+
 struct key_block {
 	uint8_t bytes[2 * (32 + 12)];
 };

@@ -222,8 +222,12 @@ static int drive(struct kt_tls *tls)
 	ssl_error = SSL_get_error(tls->ssl, ret);
 	kt_tls_take_back_ca_names(tls);
 	kt_tls_export_watch(tls);
-	if (ret != 1 && ssl_error != SSL_ERROR_WANT_READ)
-		return kt_tls_fail_ssl(tls, ssl_error);
+	if (ret != 1 && ssl_error != SSL_ERROR_WANT_READ) {
+		kt_tls_fail_ssl(tls, ssl_error);
+		if (tls->verified && tls->verdict.code == KT_NOT_ALLOWED)
+			kt_tls_replace_alert(tls, kt_verdict_alert(KT_NOT_ALLOWED));
+		return KT_TLS_FAILED;
+	}
 	ERR_clear_error();
 	return ret == 1 ? complete(tls) : KT_TLS_AGAIN;
 }

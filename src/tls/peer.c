@@ -63,7 +63,9 @@ static void copy_common_name(const X509 *leaf, char *buf, size_t size)
 void kt_tls_judge(struct kt_tls *tls, X509 *leaf, STACK_OF(X509) * untrusted)
 {
 	struct kt_tls_context *context = tls->context;
-	struct kt_query query = {.role = context->peer_role};
+	struct kt_query query = {.role = context->peer_role,
+				 .policy = context->policy,
+				 .allow = kt_pool_allow(tls->pool)};
 	const struct kt_snapshot *snapshot;
 
 	/* The name a client asks for is no name of its own. */
@@ -91,6 +93,7 @@ static int error_for_alert(uint8_t alert)
 		return X509_V_ERR_CERT_REVOKED;
 	case SSL_AD_CERTIFICATE_EXPIRED:
 		return X509_V_ERR_CERT_HAS_EXPIRED;
+	case SSL_AD_ACCESS_DENIED: /* its table has nothing for it: the nearest, see alert.c */
 	case SSL_AD_CERTIFICATE_UNKNOWN:
 		return X509_V_ERR_NO_EXPLICIT_POLICY; /* as any that its table lacks */
 	case SSL_AD_UNKNOWN_CA:

@@ -21,7 +21,7 @@
 /* The only answer to "who issued this?": the path's anchor, for the path's last certificate. */
 static int give_anchor(X509 **ret_issuer, X509_STORE_CTX *context, X509 *x509)
 {
-	const struct kt_path *path = X509_STORE_CTX_get_app_data(context);
+	const struct kt_library_path *path = X509_STORE_CTX_get_app_data(context);
 
 	if (!path || x509 != path->certs[path->count - 1])
 		return 0;
@@ -62,7 +62,7 @@ void kt_library_fini(struct kt_library *library)
 	X509_STORE_free(library->store);
 }
 
-static bool prepare(struct kt_library *library, const struct kt_path *path,
+static bool prepare(struct kt_library *library, const struct kt_library_path *path,
 		    const struct kt_query *query)
 {
 	X509_STORE_CTX *context = library->context;
@@ -90,7 +90,7 @@ static bool prepare(struct kt_library *library, const struct kt_path *path,
 }
 
 /* Nothing that was cached or built is believed here: fail closed. */
-static bool ends_in_snapshot(X509_STORE_CTX *context, const struct kt_path *path,
+static bool ends_in_snapshot(X509_STORE_CTX *context, const struct kt_library_path *path,
 			     const struct kt_snapshot *snapshot)
 {
 	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(context);
@@ -107,32 +107,34 @@ static bool ends_in_snapshot(X509_STORE_CTX *context, const struct kt_path *path
 	return kt_snapshot_find_fingerprint(snapshot, digest, &anchor) == 0;
 }
 
-static enum kt_verdict_code run(X509_STORE_CTX *context, const struct kt_path *path,
-				const struct kt_snapshot *snapshot, int *ret_depth)
+/* Under the code that its error stands for. */
+static struct kt_finding refusal(X509_STORE_CTX *context)
 {
-	enum kt_verdict_code code;
+	int error = X509_STORE_CTX_get_error(context);
+	struct kt_finding finding = kt_found(KT_RULE_OPENSSL, -1);
 
-	if (X509_verify_cert(context) != 1) {
-		code = kt_verify_code_of_library(X509_STORE_CTX_get_error(context));
-		/* A policy is missing in the chain as a whole. */
-		if (X509_STORE_CTX_get_current_cert(context))
-			*ret_depth = X509_STORE_CTX_get_error_depth(context);
-		/* Not accepted, yet no error named */
-		return code == KT_ACCEPTED ? KT_INTERNAL : code;
-	}
-	*ret_depth = path->count;
-	return ends_in_snapshot(context, path, snapshot) ? KT_ACCEPTED : KT_INTERNAL;
+	/* A policy is missing in the chain as a whole. */
+	if (X509_STORE_CTX_get_current_cert(context))
+		finding.depth = X509_STORE_CTX_get_error_depth(context);
+	finding.code = kt_verify_code_of_library(error);
+	/* Not accepted, yet no error named */
+	if (finding.code == KT_ACCEPTED)
+		finding.code = KT_INTERNAL;
+	finding.why = X509_verify_cert_error_string(error);
+	return finding;
 }
 
-enum kt_verdict_code kt_library_check(struct kt_library *library, const struct kt_path *path,
-				      const struct kt_snapshot *snapshot,
-				      const struct kt_query *query, int *ret_depth)
+struct kt_finding kt_library_check(struct kt_library *library, const struct kt_library_path *path,
+				   const struct kt_snapshot *snapshot, const struct kt_query *query)
 {
-	enum kt_verdict_code code = KT_INTERNAL;
+	struct kt_finding finding = kt_found(KT_RULE_INTERNAL, -1);
 
-	*ret_depth = -1;
-	if (prepare(library, path, query))
-		code = run(library->context, path, snapshot, ret_depth);
+	if (prepare(library, path, query)) {
+		if (X509_verify_cert(library->context) != 1)
+			finding = refusal(library->context);
+		else if (ends_in_snapshot(library->context, path, snapshot))
+			finding = KT_FINE;
+	}
 	X509_STORE_CTX_cleanup(library->context);
-	return code;
+	return finding;
 }

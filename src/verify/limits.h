@@ -11,16 +11,13 @@
  * certificates without names: such a limit is about whom a root may speak for, and those it could
  * not mean
  *
- * No state; any thread, as long as the certificates belong to it.
+ * Pure functions: any thread.
  */
 #ifndef KTRUST_VERIFY_LIMITS_H
 #define KTRUST_VERIFY_LIMITS_H
 
-#include <ktrust/verify.h>
-
 #include "path.h"
 
-/* KT_ACCEPTED, or the code of the first limit passed, and the depth of the certificate. */
-enum kt_verdict_code kt_limits_check(const struct kt_path *path, enum kt_role role, int *ret_depth);
+struct kt_finding kt_limits_check(const struct kt_path *path, enum kt_role role);
 
 #endif

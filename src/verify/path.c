@@ -1,114 +1,184 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "path.h"
 
-#include <string.h>
+#include "../pool/name.h"
 
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
-
-#include "rules.h"
-
-/* Limits of one search; each is far above what an honest chain needs. */
-#define ATTEMPTS_MAX   8    /* full validations */
-#define LINKS_MAX      1000 /* pairs compared; 15 others at 8 levels, twice, are 240 */
-#define SIGNATURES_MAX 64   /* checked outside an attempt */
-
-struct search {
-	const struct kt_path_input *input;
-	kt_path_attempt *attempt;
-	void *context;
-	struct kt_path path;
-	struct kt_path_end *end;
-	int links;
-	int signatures;
-};
-
-static bool take(int *used, int limit, struct kt_path_end *end)
-{
-	if (*used >= limit) {
-		end->cut = true;
-		return false;
-	}
-	++*used;
-	return true;
-}
-
-static X509 *top_of(const struct search *search)
+static const struct kt_cert *top_of(const struct kt_path_search *search)
 {
 	return search->path.certs[search->path.count - 1];
 }
 
-/* Could issuer have signed the top of the path? */
-static bool may_link(struct search *search, X509 *issuer)
+static bool is_valid_now(const struct kt_path_search *search, const struct kt_cert *cert)
 {
-	X509 *top = top_of(search);
-	EVP_PKEY *key;
-	int err;
-
-	if (!take(&search->links, LINKS_MAX, search->end))
-		return false;
-	err = X509_check_issued(issuer, top);
-	/* An issuer that must not sign is a path all the same, refused later under its own name. */
-	if (err != X509_V_OK && err != X509_V_ERR_KEYUSAGE_NO_CERTSIGN)
-		return false;
-	if (!search->end->attempts)
-		return true;
-	if (!take(&search->signatures, SIGNATURES_MAX, search->end))
-		return false;
-	key = X509_get0_pubkey(issuer);
-	return key && X509_verify(top, key) == 1;
+	return cert->not_before <= search->input->time && search->input->time <= cert->not_after;
 }
 
-static bool is_valid_now(const struct search *search, const X509 *x509)
+static void cut(struct kt_path_search *search, enum kt_rule_id rule)
 {
-	return kt_rules_check_time(x509, search->input->time) == KT_ACCEPTED;
+	if (search->cut == KT_RULE_NONE)
+		search->cut = rule;
 }
 
-static bool try_anchor(struct search *search, const struct kt_anchor *anchor, bool valid)
-{
-	X509 *x509 = kt_anchor_cache_get(search->input->cache, anchor);
-	bool done = false;
+/* ---- Signatures ------------------------------------------------------------------------------ */
 
-	if (!x509)
-		return false;
-	if (is_valid_now(search, x509) == valid && may_link(search, x509) &&
-	    take(&search->end->attempts, ATTEMPTS_MAX, search->end)) {
-		search->path.anchor = x509;
-		search->path.limits = &anchor->constraints;
-		memcpy(search->path.fingerprint, anchor->fingerprint, KT_DIGEST_LEN);
-		done = search->attempt(&search->path, search->context);
-		search->path.anchor = NULL;
-		search->path.limits = NULL;
+static struct kt_link *find_link(struct kt_path_search *search, const struct kt_cert *cert,
+				 const struct kt_cert *issuer)
+{
+	for (int i = 0; i < search->signatures; i++)
+		if (search->checked[i].cert == cert->der.data &&
+		    kt_der_equal(search->checked[i].spki, issuer->key.spki))
+			return &search->checked[i];
+	return NULL;
+}
+
+/* NULL: the budget is spent. */
+static struct kt_link *check_link(struct kt_path_search *search, const struct kt_cert *cert,
+				  const struct kt_cert *issuer)
+{
+	struct kt_link *link = find_link(search, cert, issuer);
+	struct kt_signed object = kt_signed_of(cert);
+
+	if (link)
+		return link;
+	if (search->signatures == KT_SIGNATURES_MAX) {
+		cut(search, KT_RULE_TOO_MANY_SIGNATURES);
+		return NULL;
 	}
-	X509_free(x509);
+	link = &search->checked[search->signatures++];
+	*link = (struct kt_link){cert->der.data, issuer->key.spki,
+				 kt_signer_check(search->input->signer, &object, &issuer->key,
+						 search->input->use_cache)};
+	return link;
+}
+
+struct kt_finding kt_path_check_signature(struct kt_path_search *search, const struct kt_cert *cert,
+					  const struct kt_cert *issuer, int depth)
+{
+	struct kt_link *link = check_link(search, cert, issuer);
+	struct kt_finding finding;
+
+	if (!link)
+		return kt_found(KT_RULE_TOO_MANY_SIGNATURES, -1);
+	switch (link->signature.result) {
+	case KT_SIGNATURE_RIGHT:
+		return KT_FINE;
+	case KT_SIGNATURE_WRONG:
+		return kt_found(KT_RULE_BAD_SIGNATURE, depth);
+	case KT_SIGNATURE_NO_KEY:
+		finding = kt_found(KT_RULE_NO_ISSUER, depth);
+		finding.why = "the key of its issuer cannot be decoded";
+		return finding;
+	default:
+		return kt_found(KT_RULE_INTERNAL, -1);
+	}
+}
+
+void kt_path_remember(struct kt_path_search *search, const struct kt_path *path)
+{
+	struct kt_signer *signer = search->input->signer;
+
+	for (int depth = 0; depth < path->count; depth++) {
+		const struct kt_cert *issuer =
+			depth + 1 < path->count ? path->certs[depth + 1] : path->anchor;
+		const struct kt_link *link = find_link(search, path->certs[depth], issuer);
+
+		kt_keys_keep(kt_signer_keys(signer), &issuer->key);
+		if (link)
+			kt_signer_remember(signer, &link->signature, depth > 0);
+	}
+}
+
+/* ---- Links ----------------------------------------------------------------------------------- */
+
+/* RFC 5280 §4.2.1.1: where both sides name a key, they name the same. */
+static bool key_ids_agree(const struct kt_cert *cert, const struct kt_cert *issuer)
+{
+	return !cert->authority_key_id.len || !issuer->key_id.len ||
+	       kt_der_equal(cert->authority_key_id, issuer->key_id);
+}
+
+/* Could issuer, whose name is known to be right, have signed the top of the path? */
+static bool may_link(struct kt_path_search *search, const struct kt_cert *issuer)
+{
+	const struct kt_cert *top = top_of(search);
+	struct kt_link *link;
+
+	if (!key_ids_agree(top, issuer))
+		return false;
+	/* Algorithms that are unknown, or keys, make a path that is refused under its own name. */
+	if (top->algorithm != KT_SIG_UNKNOWN && issuer->key.type != KT_KEY_UNKNOWN &&
+	    !kt_algorithm_fits(top->algorithm, issuer->key.type))
+		return false;
+	if (!search->attempts)
+		return true;
+	link = check_link(search, top, issuer);
+	return link && link->signature.result == KT_SIGNATURE_RIGHT;
+}
+
+static bool take_link(struct kt_path_search *search)
+{
+	if (search->links < KT_LINKS_MAX) {
+		search->links++;
+		return true;
+	}
+	cut(search, KT_RULE_TOO_MANY_LINKS);
+	return false;
+}
+
+/* ---- Anchors --------------------------------------------------------------------------------- */
+
+static bool try_anchor(struct kt_path_search *search, const struct kt_anchor *anchor, bool valid)
+{
+	struct kt_cert cert;
+	bool done;
+
+	if (kt_cert_read(anchor->der, anchor->der_len, &cert) ||
+	    is_valid_now(search, &cert) != valid || !may_link(search, &cert))
+		return false;
+	if (search->attempts == KT_ATTEMPTS_MAX) {
+		cut(search, KT_RULE_TOO_MANY_SIGNATURES);
+		return false;
+	}
+	search->attempts++;
+	search->ends++;
+	search->path.anchor = &cert;
+	search->path.origin = anchor;
+	done = search->input->attempt(search, &search->path, search->input->context);
+	search->path.anchor = NULL;
+	search->path.origin = NULL;
 	return done;
 }
 
-static bool try_anchors(struct search *search, bool valid)
+static bool try_anchors(struct kt_path_search *search, bool valid)
 {
-	const uint8_t *name;
-	size_t len, cursor = 0;
+	struct kt_der_view name = top_of(search)->issuer;
 	struct kt_anchor anchor;
+	size_t cursor = 0;
 
-	if (!X509_NAME_get0_der(X509_get_issuer_name(top_of(search)), &name, &len))
-		return false;
-	while (!kt_snapshot_find_subject(search->input->snapshot, name, len, &cursor, &anchor))
-		if (!search->end->cut && try_anchor(search, &anchor, valid))
+	while (!kt_snapshot_find_subject(search->input->snapshot, name.data, name.len, &cursor,
+					 &anchor)) {
+		if (!take_link(search))
+			return false;
+		if (try_anchor(search, &anchor, valid))
 			return true;
+	}
 	return false;
 }
 
-static bool in_path(const struct search *search, const X509 *x509)
+/* ---- Other certificates ---------------------------------------------------------------------- */
+
+static bool in_path(const struct kt_path_search *search, const struct kt_cert *cert)
 {
 	for (int i = 0; i < search->path.count; i++)
-		if (!X509_cmp(search->path.certs[i], x509))
+		if (kt_der_equal(search->path.certs[i]->key.spki, cert->key.spki) &&
+		    kt_der_equal(search->path.certs[i]->subject, cert->subject))
 			return true;
 	return false;
 }
 
-static bool extend(struct search *search);
+static bool extend(struct kt_path_search *search);
 
-static bool try_other(struct search *search, X509 *other, bool valid)
+static bool try_other(struct kt_path_search *search, const struct kt_cert *other, bool valid)
 {
 	struct kt_path *path = &search->path;
 	bool done;
@@ -116,16 +186,8 @@ static bool try_other(struct search *search, X509 *other, bool valid)
 	if (is_valid_now(search, other) != valid || in_path(search, other) ||
 	    !may_link(search, other))
 		return false;
-	/* Had it been an anchor, or a copy of one, the level below would have found that. */
-	if (X509_self_signed(other, 0) == 1) {
-		if (path->count > search->end->depth) {
-			search->end->depth = path->count;
-			search->end->self_signed = true;
-		}
-		return false;
-	}
-	if (path->count == KT_PATH_MAX) {
-		search->end->cut = true;
+	if ((unsigned int)path->count == search->input->path_max) {
+		cut(search, KT_RULE_PATH_TOO_LONG);
 		return false;
 	}
 	path->certs[path->count++] = other;
@@ -134,33 +196,88 @@ static bool try_other(struct search *search, X509 *other, bool valid)
 	return done;
 }
 
-static bool try_others(struct search *search, bool valid)
+static bool try_others(struct kt_path_search *search, bool valid)
 {
-	for (size_t i = 0; i < search->input->other_count; i++)
-		if (try_other(search, search->input->others[i], valid))
+	const struct kt_path_input *input = search->input;
+
+	for (size_t i = 0; i < input->other_count; i++) {
+		if (!take_link(search))
+			return false;
+		if (kt_name_equal(top_of(search)->issuer, input->others[i].subject) &&
+		    try_other(search, &input->others[i], valid))
 			return true;
+	}
 	return false;
 }
 
-/* Go on from the top of the path; true: the search is over. Recursion ends at KT_PATH_MAX. */
-static bool extend(struct search *search)
+static bool try_intermediates(struct kt_path_search *search, bool valid)
 {
-	if (search->path.count - 1 > search->end->depth) {
-		search->end->depth = search->path.count - 1;
-		search->end->self_signed = false;
+	struct kt_der_view name = top_of(search)->issuer;
+	struct kt_anchor found;
+	struct kt_cert cert;
+	size_t cursor = 0;
+
+	if (!search->input->intermediates)
+		return false;
+	while (!kt_snapshot_find_subject(search->input->intermediates, name.data, name.len, &cursor,
+					 &found)) {
+		if (!take_link(search))
+			return false;
+		if (!kt_cert_read(found.der, found.der_len, &cert) &&
+		    try_other(search, &cert, valid))
+			return true;
 	}
-	return try_anchors(search, true) || try_anchors(search, false) ||
-	       try_others(search, true) || try_others(search, false);
+	return false;
 }
 
-void kt_path_search(const struct kt_path_input *input, kt_path_attempt *attempt, void *context,
-		    struct kt_path_end *ret_end)
-{
-	struct search search = {
-		.input = input, .attempt = attempt, .context = context, .end = ret_end};
+/* ---- The search ------------------------------------------------------------------------------ */
 
-	*ret_end = (struct kt_path_end){.self_signed = X509_self_signed(input->leaf, 0) == 1};
-	search.path.certs[0] = input->leaf;
-	search.path.count = 1;
-	extend(&search);
+static void note_dead_end(struct kt_path_search *search)
+{
+	const struct kt_path_input *input = search->input;
+	const struct kt_cert *top = top_of(search);
+	int depth = search->path.count - 1;
+	bool self_signed = kt_cert_is_self_issued(top) && key_ids_agree(top, top);
+
+	search->ends++;
+	if (depth > search->depth) {
+		search->depth = depth;
+		search->self_signed = self_signed;
+	}
+	if (input->dead_end)
+		input->dead_end(
+			&search->path,
+			kt_found(self_signed ? KT_RULE_SELF_SIGNED : KT_RULE_NO_ISSUER, depth),
+			input->context);
+}
+
+/* Go on from the top of the path; true: the search is over. Recursion ends at KT_PATH_MAX. */
+static bool extend(struct kt_path_search *search)
+{
+	int ends = search->ends;
+
+	if (try_anchors(search, true) || try_anchors(search, false) || try_others(search, true) ||
+	    try_intermediates(search, true) || try_others(search, false) ||
+	    try_intermediates(search, false))
+		return true;
+	if (ends == search->ends)
+		note_dead_end(search);
+	return false;
+}
+
+struct kt_finding kt_path_search(struct kt_path_search *search, const struct kt_path_input *input)
+{
+	search->input = input;
+	search->path = (struct kt_path){.certs = {input->leaf}, .count = 1};
+	search->attempts = search->ends = search->links = search->signatures = 0;
+	search->cut = KT_RULE_NONE;
+	search->depth = -1;
+	search->self_signed = false;
+	extend(search);
+	if (search->attempts)
+		return KT_FINE;
+	if (search->cut != KT_RULE_NONE)
+		return kt_found(search->cut, -1);
+	return kt_found(search->self_signed ? KT_RULE_SELF_SIGNED : KT_RULE_NO_ISSUER,
+			search->depth);
 }

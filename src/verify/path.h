@@ -2,21 +2,25 @@
 /*
  * Finding paths from a leaf to anchors of a snapshot.
  *
- * OpenSSL builds one chain and never turns back in what the peer sent, so a cross-signed
- * intermediate, a re-keyed CA of the same name, or an expired copy can make it refuse a peer that
- * another path would let in. Here every path is tried until one is accepted:
+ * Chains come in any order, with cross-signed, re-keyed, expired and foreign certificates among
+ * them. Every path is tried until one is accepted:
  *
- *   leaf ── issuer among the anchors?           → a path: attempt it
- *     └──── issuer among the peer's others?     → go on from there
+ *   leaf ── issuer among the anchors?              → a path: attempt it
+ *     ├──── issuer among the peer's others?        → go on from there
+ *     └──── issuer among the known intermediates?  → go on from there
  *
- * Anchors come before the peer's certificates, certificates valid at the time before others. A link
- * follows names, key identifiers and algorithm (X509_check_issued); after the first attempt that
- * failed also the signature, so that a wrong key costs one check, not an attempt. Everything is
- * bounded, since the peer chooses the certificates.
+ * Anchors come before other certificates, certificates valid at the time before others. A link
+ * follows names, key identifiers and algorithm; after the first attempt that failed also the
+ * signature, so that a wrong key costs one check, not an attempt. No path holds two certificates of
+ * the same subject and key.
+ *
+ * The peer chooses the certificates, so everything is bounded: links looked at, and signatures
+ * checked, over the whole search. Of each pair of certificate and key the signature is checked
+ * once.
  *
  * An anchor is whatever is in the snapshot, self-signed or not (RFC 5280 §6.1.1 d asks for no
  * more than a name and a key): an intermediate in the pool ends a path, and stays an anchor when
- * the root above it leaves the pool. The leaf itself is never its own anchor.
+ * the root above it leaves the pool.
  *
  * This finds candidates; it decides nothing.
  */
@@ -24,42 +28,80 @@
 #define KTRUST_VERIFY_PATH_H
 
 #include <ktrust/verify.h>
-#include <openssl/types.h>
 
-#include "anchor_cache.h"
+#include "cert.h"
+#include "rule.h"
+#include "signer.h"
 
-/* Certificates of a path without the anchor. Public and private PKIs have at most four or five. */
-#define KT_PATH_MAX 8
+/* Each is far above what an honest chain needs. */
+#define KT_LINKS_MAX	  1000 /* pairs of certificate and possible issuer looked at */
+#define KT_SIGNATURES_MAX 64   /* pairs of certificate and key */
+#define KT_ATTEMPTS_MAX	  8    /* whole paths */
 
 struct kt_path {
-	X509 *certs[KT_PATH_MAX]; /* leaf first; borrowed */
+	const struct kt_cert *certs[KT_PATH_MAX]; /* leaf first */
 	int count;
-	X509 *anchor;			     /* borrowed */
-	uint8_t fingerprint[KT_DIGEST_LEN];  /* of the anchor, as the snapshot has it */
-	const struct kt_constraints *limits; /* of the anchor; borrowed */
+	const struct kt_cert *anchor;	/* NULL: the search came to no anchor */
+	const struct kt_anchor *origin; /* of the anchor: what the snapshot has of it */
 };
 
-/* Returns true to end the search. The path is valid for the call only. */
-typedef bool kt_path_attempt(const struct kt_path *path, void *context);
+struct kt_path_search;
+
+/*
+ * What becomes of a path. Returns whether the search is over. The path is valid for the call only.
+ */
+typedef bool kt_path_attempt(struct kt_path_search *search, const struct kt_path *path,
+			     void *context);
 
 struct kt_path_input {
 	const struct kt_snapshot *snapshot;
-	struct kt_anchor_cache *cache;
-	X509 *leaf;
-	X509 *const *others; /* what the peer sent besides, in any order, without NULLs */
-	size_t other_count;  /* less than KT_CHAIN_MAX + 1 */
-	int64_t time;	     /* seconds since the epoch */
+	const struct kt_snapshot *intermediates; /* NULL: none */
+	const struct kt_cert *leaf;
+	const struct kt_cert *others; /* what the peer sent besides, in any order */
+	size_t other_count;
+	int64_t time;	       /* seconds since the epoch */
+	unsigned int path_max; /* 1 … KT_PATH_MAX */
+	struct kt_signer *signer;
+	bool use_cache; /* for signatures */
+	kt_path_attempt *attempt;
+	/* Told of each line of issuers that led nowhere: the path has no anchor then. NULL: nobody
+	 */
+	void (*dead_end)(const struct kt_path *path, struct kt_finding why, void *context);
+	void *context;
 };
 
-/* Why there was no path, when no attempt was made. */
-struct kt_path_end {
+/* A signature that was checked in this search. */
+struct kt_link {
+	const uint8_t *cert;	 /* where the certificate's DER is */
+	struct kt_der_view spki; /* of the issuer */
+	struct kt_signer_answer signature;
+};
+
+struct kt_path_search {
+	const struct kt_path_input *input;
+	struct kt_path path;
 	int attempts;
-	bool cut;	  /* a limit was met before the search was over */
-	bool self_signed; /* the longest line of issuers ends in a self-signed certificate */
-	int depth;	  /* of the certificate whose issuer was not found */
+	int ends; /* attempts, and lines of issuers that led nowhere */
+	int links;
+	struct kt_link checked[KT_SIGNATURES_MAX]; /* as many as signatures says */
+	int signatures;
+	enum kt_rule_id cut; /* KT_RULE_NONE: no limit was met */
+	/* Of the longest line of issuers that led nowhere */
+	int depth; /* of the certificate whose issuer was not found */
+	bool self_signed;
 };
 
-void kt_path_search(const struct kt_path_input *input, kt_path_attempt *attempt, void *context,
-		    struct kt_path_end *ret_end);
+/* When no attempt was made: why not. */
+struct kt_finding kt_path_search(struct kt_path_search *search, const struct kt_path_input *input);
+
+/*
+ * Did this key sign this certificate? KT_FINE, or what a path that needs it is refused for at
+ * `depth`, which is the certificate's.
+ */
+struct kt_finding kt_path_check_signature(struct kt_path_search *search, const struct kt_cert *cert,
+					  const struct kt_cert *issuer, int depth);
+
+/* A path was accepted: keep its issuers' keys, remember its signatures. */
+void kt_path_remember(struct kt_path_search *search, const struct kt_path *path);
 
 #endif

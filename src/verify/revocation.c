@@ -4,18 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
+#include "crl_scope.h"
+#include "crl_serials.h"
 
 enum signed_by { UNASKED, SIGNED, NOT_SIGNED };
 
 struct slot {
 	uint8_t fingerprint[KT_DIGEST_LEN];
-	X509_CRL *crl; /* NULL: not decoded, or (tried) cannot be */
-	bool tried;
-	uint8_t key[KT_DIGEST_LEN]; /* SHA-256 of the key bits that were asked about last */
+	struct kt_crl_serials *serials; /* NULL: not looked at yet */
+	struct kt_scan_crl crl;		/* once serials are there; into the DER below */
+	const uint8_t *der;		/* where the CRL was; only compared */
+	uint8_t *spki;			/* of the key that was asked about last */
+	size_t spki_len;
 	enum signed_by key_signed;
 };
 
@@ -23,30 +23,43 @@ struct slot {
  * A slot for each CRL of the snapshot that was asked about last, in its order, which is that of
  * fingerprints: no two ever share one, however many there are.
  */
-struct kt_crl_cache {
+struct kt_revocation {
 	uint8_t digest[KT_DIGEST_LEN]; /* of that snapshot */
 	struct slot *slots;
 	size_t count;
 };
 
-struct kt_crl_cache *kt_crl_cache_new(void)
+/* One question under way. */
+struct question {
+	struct kt_revocation *revocation;
+	struct kt_signer *signer;
+	bool use_cache;
+	const struct kt_cert *cert;
+	const struct kt_cert *issuer;
+	int64_t time;
+	enum kt_crl_policy policy;
+};
+
+struct kt_revocation *kt_revocation_new(void)
 {
-	return calloc(1, sizeof(struct kt_crl_cache));
+	return calloc(1, sizeof(struct kt_revocation));
 }
 
 static void free_slots(struct slot *slots, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		X509_CRL_free(slots[i].crl);
+	for (size_t i = 0; i < count; i++) {
+		kt_crl_serials_free(slots[i].serials);
+		free(slots[i].spki);
+	}
 	free(slots);
 }
 
-void kt_crl_cache_free(struct kt_crl_cache *cache)
+void kt_revocation_free(struct kt_revocation *revocation)
 {
-	if (!cache)
+	if (!revocation)
 		return;
-	free_slots(cache->slots, cache->count);
-	free(cache);
+	free_slots(revocation->slots, revocation->count);
+	free(revocation);
 }
 
 static struct slot *find(struct slot *slots, size_t count, const uint8_t *fingerprint)
@@ -68,153 +81,223 @@ static struct slot *find(struct slot *slots, size_t count, const uint8_t *finger
 }
 
 /* Slots for this snapshot's CRLs; what is known of those that were in the one before stays. */
-static bool follow(struct kt_crl_cache *cache, const struct kt_snapshot *snapshot,
+static bool follow(struct kt_revocation *revocation, const struct kt_snapshot *snapshot,
 		   const struct kt_snapshot_info *info)
 {
 	struct slot *slots;
 	struct kt_crl crl;
 
-	if (cache->slots && !memcmp(cache->digest, info->digest, KT_DIGEST_LEN))
+	if (revocation->slots && !memcmp(revocation->digest, info->digest, KT_DIGEST_LEN))
 		return true;
 	slots = calloc(info->crls, sizeof *slots);
 	if (!slots)
 		return false;
 	for (size_t i = 0; i < info->crls && !kt_snapshot_crl(snapshot, i, &crl); i++) {
-		struct slot *before = find(cache->slots, cache->count, crl.fingerprint);
+		struct slot *before = find(revocation->slots, revocation->count, crl.fingerprint);
 
 		if (before) {
 			slots[i] = *before;
-			before->crl = NULL;
+			*before = (struct slot){0};
 		}
 		memcpy(slots[i].fingerprint, crl.fingerprint, KT_DIGEST_LEN);
 	}
-	free_slots(cache->slots, cache->count);
-	cache->slots = slots;
-	cache->count = info->crls;
-	memcpy(cache->digest, info->digest, KT_DIGEST_LEN);
+	free_slots(revocation->slots, revocation->count);
+	revocation->slots = slots;
+	revocation->count = info->crls;
+	memcpy(revocation->digest, info->digest, KT_DIGEST_LEN);
 	return true;
 }
 
-static X509_CRL *decode(const struct kt_crl *crl)
-{
-	const uint8_t *der = crl->der;
-	X509_CRL *decoded = d2i_X509_CRL(NULL, &der, (long)crl->der_len);
+/* ---- One CRL --------------------------------------------------------------------------------- */
 
-	if (decoded && der == crl->der + crl->der_len)
-		return decoded;
-	X509_CRL_free(decoded);
-	return NULL;
+static bool asked_before(const struct slot *slot, struct kt_der_view spki)
+{
+	return slot->key_signed != UNASKED && slot->spki_len == spki.len &&
+	       !memcmp(slot->spki, spki.data, spki.len);
 }
 
-/* A lack of memory passes: what failed for it is to be tried again. */
-static bool memory_ran_out(void)
+/* Not remembered where there is no memory for it. */
+static void note_answer(struct slot *slot, struct kt_der_view spki, bool is_signed)
 {
-	return ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
+	uint8_t *copy = malloc(spki.len);
+
+	if (!copy)
+		return;
+	memcpy(copy, spki.data, spki.len);
+	free(slot->spki);
+	slot->spki = copy;
+	slot->spki_len = spki.len;
+	slot->key_signed = is_signed ? SIGNED : NOT_SIGNED;
 }
 
-/* NULL: OpenSSL cannot read it, which is not tried again. */
-static struct slot *get(struct kt_crl_cache *cache, const struct kt_crl *crl)
+/* Did the issuer's key sign it? */
+static struct kt_finding verify(const struct question *question, struct slot *slot,
+				bool *ret_signed)
 {
-	struct slot *slot = find(cache->slots, cache->count, crl->fingerprint);
+	const struct kt_scan_crl *crl = &slot->crl;
+	const struct kt_key *key = &question->issuer->key;
+	struct kt_signed object = {kt_algorithm_of_signature(crl->algorithm),
+				   crl->tbs,
+				   {crl->signature.data + 1, crl->signature.len - 1}};
+	struct kt_signer_answer signature;
 
-	if (slot && !slot->tried) {
-		slot->crl = decode(crl);
-		slot->tried = slot->crl || !memory_ran_out();
+	*ret_signed = false;
+	if (!(question->issuer->key_usage & KT_KU_CRL_SIGN) || crl->signature.data[0] != 0)
+		return KT_FINE;
+	if (asked_before(slot, key->spki)) {
+		*ret_signed = slot->key_signed == SIGNED;
+		return KT_FINE;
 	}
-	return slot && slot->crl ? slot : NULL;
+	signature = kt_signer_check(question->signer, &object, key, question->use_cache);
+	if (signature.result == KT_SIGNATURE_FAILED)
+		return kt_found(KT_RULE_INTERNAL, -1);
+	*ret_signed = signature.result == KT_SIGNATURE_RIGHT;
+	kt_signer_remember(question->signer, &signature, true);
+	note_answer(slot, key->spki, *ret_signed);
+	return KT_FINE;
 }
 
-/* Did this issuer sign it? The answer is remembered, for this key. */
-static bool verifies(struct slot *slot, X509 *issuer)
+static void move_view(struct kt_der_view *view, const uint8_t *from, const uint8_t *to)
 {
-	uint8_t key[EVP_MAX_MD_SIZE];
-	unsigned int len;
-
-	/* All bits set: the extension is absent. */
-	if (!(X509_get_key_usage(issuer) & KU_CRL_SIGN))
-		return false;
-	if (X509_pubkey_digest(issuer, EVP_sha256(), key, &len) != 1 || len != KT_DIGEST_LEN)
-		return false;
-	if (slot->key_signed != UNASKED && !memcmp(slot->key, key, KT_DIGEST_LEN))
-		return slot->key_signed == SIGNED;
-	slot->key_signed =
-		X509_CRL_verify(slot->crl, X509_get0_pubkey(issuer)) == 1 ? SIGNED : NOT_SIGNED;
-	if (slot->key_signed == NOT_SIGNED && memory_ran_out())
-		slot->key_signed = UNASKED;
-	memcpy(slot->key, key, KT_DIGEST_LEN);
-	return slot->key_signed == SIGNED;
+	if (view->data)
+		view->data = to + (view->data - from);
 }
 
-/* What the CRLs of one issuer come to for one certificate. */
+/* The same bytes elsewhere, in the image of another snapshot. */
+static void move(struct slot *slot, const uint8_t *to)
+{
+	struct kt_scan_crl *crl = &slot->crl;
+
+	move_view(&crl->tbs, slot->der, to);
+	move_view(&crl->algorithm, slot->der, to);
+	move_view(&crl->signature, slot->der, to);
+	move_view(&crl->entries, slot->der, to);
+	move_view(&crl->issuer, slot->der, to);
+	move_view(&crl->point_names, slot->der, to);
+	slot->der = to;
+}
+
+/* A large CRL is gone through once. False: no memory; a snapshot holds no CRL that does not scan.
+ */
+static bool read_crl(struct slot *slot, const struct kt_crl *found)
+{
+	if (slot->serials) {
+		move(slot, found->der);
+		return true;
+	}
+	if (kt_scan_crl(found->der, found->der_len, &slot->crl))
+		return false;
+	slot->serials = kt_crl_serials_new(slot->crl.entries);
+	slot->der = found->der;
+	return slot->serials != NULL;
+}
+
+/* ---- The CRLs of one issuer ------------------------------------------------------------------ */
+
+/* What they come to for one certificate. */
 struct findings {
-	bool any;      /* there is one of that name */
-	bool verified; /* signed by the issuer, and begun */
-	bool current;
+	bool any;      /* one of them is about certificates of its kind */
+	bool verified; /* signed by the issuer, for its distribution point, begun */
 	bool revoked;
+	int64_t last; /* the latest nextUpdate of the verified */
 };
 
-static void look(struct kt_crl_cache *cache, const struct kt_crl *crl, X509 *cert, X509 *issuer,
-		 int64_t time, enum kt_crl_policy policy, struct findings *findings)
+static struct kt_finding look(const struct question *question, const struct kt_crl *found,
+			      struct findings *findings, struct kt_window *window)
 {
-	struct slot *slot = get(cache, crl);
-	X509_REVOKED *entry;
+	struct slot *slot =
+		find(question->revocation->slots, question->revocation->count, found->fingerprint);
+	const struct kt_scan_crl *crl;
+	struct kt_finding finding;
+	bool is_signed;
 
+	if (!slot || !read_crl(slot, found))
+		return kt_found(KT_RULE_INTERNAL, -1);
+	crl = &slot->crl;
+	if (!kt_crl_scope_has_kind(crl, question->cert))
+		return KT_FINE;
 	findings->any = true;
-	if (!slot || time < crl->this_update || !verifies(slot, issuer))
-		return;
+	if (!kt_crl_scope_has_point(crl, question->cert))
+		return KT_FINE;
+	if (question->time < crl->this_update) {
+		if (window->to >= crl->this_update)
+			window->to = crl->this_update - 1;
+		return KT_FINE;
+	}
+	finding = verify(question, slot, &is_signed);
+	if (!kt_is_fine(finding) || !is_signed)
+		return finding;
 	findings->verified = true;
-	if (time <= crl->next_update || policy == KT_CRL_WARN)
-		findings->current = true;
-	if (X509_CRL_get0_by_cert(slot->crl, &entry, cert))
-		findings->revoked = true;
+	if (window->from < crl->this_update)
+		window->from = crl->this_update;
+	if (findings->last < crl->next_update)
+		findings->last = crl->next_update;
+	findings->revoked |=
+		kt_crl_serials_have(slot->serials, crl->entries, question->cert->serial);
+	return KT_FINE;
 }
 
-static enum kt_verdict_code conclude(const struct findings *findings)
+static enum kt_rule_id conclude(const struct question *question, const struct findings *findings,
+				struct kt_window *window)
 {
 	if (!findings->any)
-		return KT_ACCEPTED;
+		return KT_RULE_NONE;
 	if (findings->revoked)
-		return KT_REVOKED;
+		return KT_RULE_REVOKED;
 	if (!findings->verified)
-		return KT_CRL_INVALID;
-	return findings->current ? KT_ACCEPTED : KT_CRL_EXPIRED;
+		return KT_RULE_CRL_INVALID;
+	if (question->policy == KT_CRL_WARN)
+		return KT_RULE_NONE;
+	if (question->time > findings->last)
+		return KT_RULE_CRL_EXPIRED;
+	if (window->to > findings->last)
+		window->to = findings->last;
+	return KT_RULE_NONE;
 }
 
-static enum kt_verdict_code check(struct kt_crl_cache *cache, const struct kt_snapshot *snapshot,
-				  X509 *cert, X509 *issuer, int64_t time)
+static struct kt_finding ask(const struct question *question, const struct kt_snapshot *snapshot,
+			     int depth, struct kt_window *window)
 {
-	struct findings findings = {0};
-	struct kt_snapshot_info info;
-	const uint8_t *name;
-	size_t len, cursor = 0;
+	struct kt_der_view name = question->cert->issuer;
+	struct findings findings = {.last = INT64_MIN};
+	struct kt_finding finding;
+	enum kt_rule_id rule;
 	struct kt_crl crl;
+	size_t cursor = 0;
 
-	kt_snapshot_describe(snapshot, &info);
-	if (!X509_NAME_get0_der(X509_get_issuer_name(cert), &name, &len))
-		return KT_INTERNAL;
-	while (!kt_snapshot_find_crl(snapshot, name, len, &cursor, &crl))
-		look(cache, &crl, cert, issuer, time, info.crl_policy, &findings);
-	return conclude(&findings);
+	while (!kt_snapshot_find_crl(snapshot, name.data, name.len, &cursor, &crl)) {
+		finding = look(question, &crl, &findings, window);
+		if (!kt_is_fine(finding))
+			return finding;
+	}
+	rule = conclude(question, &findings, window);
+	return rule == KT_RULE_NONE ? KT_FINE : kt_found(rule, depth);
 }
 
-enum kt_verdict_code kt_revocation_check(struct kt_crl_cache *cache, const struct kt_path *path,
-					 const struct kt_snapshot *snapshot, int64_t time,
-					 int *ret_depth)
+struct kt_finding kt_revocation_check(struct kt_revocation *revocation, struct kt_signer *signer,
+				      const struct kt_path *path,
+				      const struct kt_snapshot *snapshot, int64_t time,
+				      bool use_cache, struct kt_window *window)
 {
-	enum kt_verdict_code code = KT_ACCEPTED;
+	struct kt_finding finding = KT_FINE;
 	struct kt_snapshot_info info;
 
 	kt_snapshot_describe(snapshot, &info);
 	if (!info.crls)
-		return code;
-	*ret_depth = -1;
-	if (!follow(cache, snapshot, &info))
-		return KT_INTERNAL;
-	for (int i = 0; code == KT_ACCEPTED && i < path->count; i++) {
-		X509 *issuer = i + 1 < path->count ? path->certs[i + 1] : path->anchor;
+		return finding;
+	if (!follow(revocation, snapshot, &info))
+		return kt_found(KT_RULE_INTERNAL, -1);
+	for (int depth = 0; kt_is_fine(finding) && depth < path->count; depth++) {
+		struct question question = {
+			.revocation = revocation,
+			.signer = signer,
+			.use_cache = use_cache,
+			.cert = path->certs[depth],
+			.issuer = depth + 1 < path->count ? path->certs[depth + 1] : path->anchor,
+			.time = time,
+			.policy = info.crl_policy};
 
-		code = check(cache, snapshot, path->certs[i], issuer, time);
-		*ret_depth = code == KT_INTERNAL ? -1 : code == KT_ACCEPTED ? path->count : i;
+		finding = ask(&question, snapshot, depth, window);
 	}
-	return code;
+	return finding;
 }

@@ -1,177 +1,164 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "rules.h"
 
-#include <string.h>
-#include <strings.h>
+#include "limits.h"
+#include "name_constraints.h"
+#include "web.h"
 
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
+/* Names compared with constraints in one path; OpenSSL allows 1 << 20. */
+#define NAMES_MAX (1u << 16)
 
-/* X509_check_ca: v3 with basicConstraints CA:TRUE; its other yeses are guesses. */
-#define CA_BY_BASIC_CONSTRAINTS 1
-
-/* X509_get_ext_d2i's third argument, where it returns NULL; else it failed */
-#define EXTENSION_ABSENT -1
-#define EXTENSION_TWICE	 -2
-
-enum kt_verdict_code kt_rules_check_time(const X509 *x509, int64_t time)
+bool kt_query_is_web(const struct kt_query *query)
 {
-	time_t when = (time_t)time;
-	int before = X509_cmp_time(X509_get0_notBefore(x509), &when);
-	int after = X509_cmp_time(X509_get0_notAfter(x509), &when);
-
-	if (!before || !after)
-		return KT_MALFORMED;
-	if (after < 0)
-		return KT_EXPIRED;
-	return before > 0 ? KT_NOT_YET_VALID : KT_ACCEPTED;
+	if (query->policy.profile == KT_PROFILE_BY_ROLE)
+		return query->role == KT_ROLE_SERVER;
+	return query->policy.profile == KT_PROFILE_WEB;
 }
 
-static bool eku_allows(X509 *x509, enum kt_role role)
-{
-	uint32_t purpose = role == KT_ROLE_CLIENT ? XKU_SSL_CLIENT : XKU_SSL_SERVER;
-
-	/* All bits set: the extension is absent. */
-	return (X509_get_extended_key_usage(x509) & purpose) != 0;
-}
-
-static bool has(const X509 *x509, int nid)
-{
-	return X509_get_ext_by_NID(x509, nid, -1) >= 0;
-}
-
-static bool policies_are_whole(const X509 *x509)
-{
-	return has(x509, NID_certificate_policies) || !has(x509, NID_policy_constraints);
-}
-
-static enum kt_verdict_code check_leaf(X509 *leaf, enum kt_role role)
-{
-	if (X509_get_version(leaf) < X509_VERSION_3 && X509_get_ext_count(leaf) > 0)
-		return KT_MALFORMED;
-	if (X509_check_ca(leaf))
-		return KT_CA_AS_LEAF;
-	if (has(leaf, NID_name_constraints))
-		return KT_NAME_CONSTRAINT;
-	if (!eku_allows(leaf, role) || !policies_are_whole(leaf) ||
-	    !(X509_get_key_usage(leaf) & KU_DIGITAL_SIGNATURE))
-		return KT_WRONG_PURPOSE;
-	return KT_ACCEPTED;
-}
-
-static enum kt_verdict_code check_issuer(X509 *issuer, enum kt_role role)
-{
-	if (X509_check_ca(issuer) != CA_BY_BASIC_CONSTRAINTS)
-		return KT_NOT_A_CA;
-	if (!eku_allows(issuer, role) || !policies_are_whole(issuer))
-		return KT_WRONG_PURPOSE;
-	return KT_ACCEPTED;
-}
-
-/* ---- Wildcards and excluded names ------------------------------------------------------------ */
-
-/* "*.D" covers x.D for every label x, hence an excluded x.D too, which OpenSSL lets through. */
-static bool wildcard_covers(const ASN1_STRING *name, const ASN1_STRING *base)
-{
-	const char *suffix = (const char *)ASN1_STRING_get0_data(name) + 1; /* ".D" */
-	const char *text = (const char *)ASN1_STRING_get0_data(base);
-	size_t suffix_len = (size_t)ASN1_STRING_length(name) - 1;
-	size_t len = (size_t)ASN1_STRING_length(base);
-
-	if (len && *text == '.') {
-		text++;
-		len--;
-	}
-	if (len <= suffix_len || strncasecmp(text + len - suffix_len, suffix, suffix_len))
-		return false;
-	return !memchr(text, '.', len - suffix_len);
-}
-
-static bool is_wildcard(const GENERAL_NAME *name)
-{
-	return name->type == GEN_DNS && ASN1_STRING_length(name->d.dNSName) > 2 &&
-	       !memcmp(ASN1_STRING_get0_data(name->d.dNSName), "*.", 2);
-}
-
-static bool is_excluded(const GENERAL_NAME *name, const NAME_CONSTRAINTS *limits)
-{
-	for (int i = 0; i < sk_GENERAL_SUBTREE_num(limits->excludedSubtrees); i++) {
-		const GENERAL_NAME *base =
-			sk_GENERAL_SUBTREE_value(limits->excludedSubtrees, i)->base;
-
-		if (base->type == GEN_DNS && wildcard_covers(name->d.dNSName, base->d.dNSName))
-			return true;
-	}
-	return false;
-}
-
-/*
- * *ret_value NULL and KT_ACCEPTED: the extension is absent. What is there and cannot be had must
- * not pass for absent.
- */
-static enum kt_verdict_code read_extension(const X509 *x509, int nid, void **ret_value)
-{
-	int critical;
-	void *value = X509_get_ext_d2i(x509, nid, &critical, NULL);
-
-	if (!value && critical == EXTENSION_TWICE)
-		return KT_MALFORMED;
-	if (!value && critical != EXTENSION_ABSENT)
-		return KT_INTERNAL;
-	*ret_value = value;
-	return KT_ACCEPTED;
-}
-
-static enum kt_verdict_code check_names(const GENERAL_NAMES *names, const X509 *issuer)
-{
-	void *limits;
-	enum kt_verdict_code code = read_extension(issuer, NID_name_constraints, &limits);
-
-	if (code != KT_ACCEPTED || !limits)
-		return code;
-	for (int i = 0; code == KT_ACCEPTED && i < sk_GENERAL_NAME_num(names); i++) {
-		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-
-		if (is_wildcard(name) && is_excluded(name, limits))
-			code = KT_NAME_CONSTRAINT;
-	}
-	NAME_CONSTRAINTS_free(limits);
-	return code;
-}
-
-/* ---- The path -------------------------------------------------------------------------------- */
-
-static X509 *issuer_at(const struct kt_path *path, int depth)
+static const struct kt_cert *cert_at(const struct kt_path *path, int depth)
 {
 	return depth < path->count ? path->certs[depth] : path->anchor;
 }
 
-static enum kt_verdict_code check_wildcards(const struct kt_path *path)
-{
-	void *names;
-	enum kt_verdict_code code = read_extension(path->certs[0], NID_subject_alt_name, &names);
+/* ---- One certificate ------------------------------------------------------------------------- */
 
-	if (code != KT_ACCEPTED || !names)
-		return code;
-	for (int depth = 1; code == KT_ACCEPTED && depth <= path->count; depth++)
-		code = check_names(names, issuer_at(path, depth));
-	GENERAL_NAMES_free(names);
-	return code;
+static bool usage_allows(const struct kt_cert *cert, enum kt_role role)
+{
+	uint32_t wanted = role == KT_ROLE_CLIENT ? KT_EKU_CLIENT : KT_EKU_SERVER;
+
+	return !kt_cert_has(cert, KT_EXT_EXTENDED_KEY_USAGE) || (cert->extended_key_usage & wanted);
 }
 
-enum kt_verdict_code kt_rules_check_path(const struct kt_path *path, enum kt_role role,
-					 int *ret_depth)
+static bool policies_are_whole(const struct kt_cert *cert)
 {
-	enum kt_verdict_code code = check_leaf(path->certs[0], role);
+	return !kt_cert_has(cert, KT_EXT_POLICY_CONSTRAINTS) || kt_cert_has(cert, KT_EXT_POLICIES);
+}
+
+static enum kt_rule_id check_common(const struct kt_cert *cert, enum kt_role role)
+{
+	if (!usage_allows(cert, role))
+		return KT_RULE_EXTENDED_KEY_USAGE;
+	if (!policies_are_whole(cert))
+		return KT_RULE_POLICIES_PART;
+	if (cert->critical & KT_EXT_UNKNOWN)
+		return KT_RULE_UNKNOWN_CRITICAL;
+	return cert->key.type == KT_KEY_UNKNOWN ? KT_RULE_WEAK_KEY : KT_RULE_NONE;
+}
+
+static enum kt_rule_id check_leaf(const struct kt_cert *leaf, enum kt_role role)
+{
+	if (leaf->ca)
+		return KT_RULE_LEAF_IS_CA;
+	if (kt_cert_has(leaf, KT_EXT_KEY_USAGE) && (leaf->key_usage & KT_KU_KEY_CERT_SIGN))
+		return KT_RULE_LEAF_MAY_SIGN;
+	if (kt_cert_has(leaf, KT_EXT_NAME_CONSTRAINTS))
+		return KT_RULE_LEAF_NAME_CONSTRAINTS;
+	if (!(leaf->key_usage & KT_KU_DIGITAL_SIGNATURE))
+		return KT_RULE_LEAF_KEY_USAGE;
+	return check_common(leaf, role);
+}
+
+static enum kt_rule_id check_issuer(const struct kt_cert *issuer, enum kt_role role)
+{
+	if (issuer->version != 3 || !issuer->ca)
+		return KT_RULE_NOT_A_CA;
+	if (!(issuer->key_usage & KT_KU_KEY_CERT_SIGN))
+		return KT_RULE_MAY_NOT_SIGN;
+	return check_common(issuer, role);
+}
+
+struct kt_finding kt_rules_check_time(const struct kt_cert *cert, int64_t time, int depth)
+{
+	if (time > cert->not_after)
+		return kt_found(KT_RULE_EXPIRED, depth);
+	if (time < cert->not_before)
+		return kt_found(KT_RULE_NOT_YET_VALID, depth);
+	return KT_FINE;
+}
+
+/* ---- The path -------------------------------------------------------------------------------- */
+
+static struct kt_finding check_each(const struct kt_path *path, enum kt_role role)
+{
+	enum kt_rule_id rule = check_leaf(path->certs[0], role);
 	int depth = 0;
 
-	while (code == KT_ACCEPTED && depth < path->count)
-		code = check_issuer(issuer_at(path, ++depth), role);
-	if (code == KT_ACCEPTED) {
-		code = check_wildcards(path);
-		depth = code == KT_INTERNAL ? -1 : 0;
+	while (rule == KT_RULE_NONE && depth < path->count)
+		rule = check_issuer(cert_at(path, ++depth), role);
+	if (rule != KT_RULE_NONE)
+		return kt_found(rule, depth);
+	/* What the anchor signed itself with is nobody's concern. */
+	for (depth = 0; depth < path->count; depth++)
+		if (path->certs[depth]->algorithm == KT_SIG_UNKNOWN)
+			return kt_found(KT_RULE_WEAK_SIGNATURE, depth);
+	return KT_FINE;
+}
+
+/* Self-issued intermediates do not count (RFC 5280 §4.2.1.9). */
+static uint32_t count_below(const struct kt_path *path, int depth)
+{
+	uint32_t count = 0;
+
+	while (--depth > 0)
+		count += !kt_cert_is_self_issued(path->certs[depth]);
+	return count;
+}
+
+static struct kt_finding check_path_lengths(const struct kt_path *path)
+{
+	for (int depth = 1; depth <= path->count; depth++) {
+		uint32_t most = cert_at(path, depth)->path_len;
+
+		if (most != KT_SKIP_NEVER && count_below(path, depth) > most)
+			return kt_found(KT_RULE_PATH_LENGTH, depth);
 	}
-	if (code != KT_ACCEPTED)
-		*ret_depth = depth;
-	return code;
+	return KT_FINE;
+}
+
+static struct kt_finding check_name_constraints(const struct kt_path *path)
+{
+	unsigned int budget = NAMES_MAX;
+	struct kt_finding finding;
+	const char *why;
+	int depth;
+
+	switch (kt_name_constraints_check(path->certs, (size_t)path->count, path->anchor, &budget,
+					  &depth, &why)) {
+	case KT_ACCEPTED:
+		return KT_FINE;
+	case KT_TOO_COMPLEX:
+		return kt_found(KT_RULE_TOO_MANY_NAMES, depth);
+	default:
+		finding = kt_found(KT_RULE_NAME_CONSTRAINT, depth);
+		finding.why = why;
+		return finding;
+	}
+}
+
+static struct kt_finding check_times(const struct kt_path *path, int64_t time)
+{
+	struct kt_finding finding = KT_FINE;
+
+	for (int depth = path->count; depth >= 0 && kt_is_fine(finding); depth--)
+		finding = kt_rules_check_time(cert_at(path, depth), time, depth);
+	return finding;
+}
+
+struct kt_finding kt_rules_check(const struct kt_path *path, const struct kt_query *query)
+{
+	struct kt_finding finding = check_each(path, query->role);
+
+	if (kt_is_fine(finding))
+		finding = kt_limits_check(path, query->role);
+	if (kt_is_fine(finding))
+		finding = check_path_lengths(path);
+	if (kt_is_fine(finding))
+		finding = check_name_constraints(path);
+	if (kt_is_fine(finding))
+		finding = kt_rules_check_policies(path);
+	if (kt_is_fine(finding) && kt_query_is_web(query))
+		finding = kt_web_check(path);
+	if (kt_is_fine(finding))
+		finding = check_times(path, query->time);
+	return finding;
 }

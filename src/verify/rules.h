@@ -1,43 +1,39 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where we are stricter than OpenSSL's X509_verify_cert: rules on a path that need no signature.
+ * The rules of RFC 5280 §6.1 on a path, but for signatures and revocation, which cost more, and for
+ * the name that was asked for; with what is ours where the RFC leaves it open:
  *
- *   - the leaf is no CA; name constraints do not stand in a leaf (RFC 5280 §4.2.1.10); a v1
- *     certificate has no extensions (§4.1.2.1)
- *   - each issuer, anchor included, says CA:TRUE in basicConstraints: no v1 CAs, no CAs by key
- *     usage or by Netscape's extension alone
- *   - an EKU that is present names the very purpose, in leaf and intermediates; an empty one names
- *     none; neither anyExtendedKeyUsage nor server-gated crypto stands for it
- *   - key usage that is present allows digitalSignature in the leaf (RFC 8446 §4.4.2.2, §4.4.2.3)
- *   - a wildcard SAN does not reach around an excluded name
- *   - policy constraints come with policies: alone they ask for what no path can give (or for
- *     nothing), and OpenSSL 3.0 leaks memory at each such certificate
+ *   - the leaf is no CA, may not sign certificates, and has no name constraints (§4.2.1.10)
+ *   - each issuer, anchor included, is of version 3 and says cA in basicConstraints, and
+ *     keyCertSign where it has a key usage; the anchor's validity, path length, usages and name
+ *     constraints count as an intermediate's
+ *   - an EKU that is present names the very purpose, in leaf, intermediates and anchor; an empty
+ *     one names none; neither anyExtendedKeyUsage nor server-gated crypto stands for it. A leaf
+ *     without EKU is accepted for both roles: §4.2.1.12 limits only what is present
+ *   - key usage that is present allows digitalSignature in the leaf (RFC 8446 §4.4.2.2)
+ *   - keys and signatures are of the kinds in algorithm.h
+ *   - policies (§6.1.2 - §6.1.5): any policy is acceptable, mappings are inhibited from the start
+ *     (initial-policy-mapping-inhibit); policy constraints come with policies
+ *   - the limits of the anchor (limits.h)
  *
- * X509_V_FLAG_X509_STRICT is not used: it refuses roots and private PKIs in wide use for formal
- * reasons (no AKID, basicConstraints not critical) that change nobody's authority.
+ * Forms that change nobody's authority (no AKID, basicConstraints not critical) are left to web.h.
  *
- * A leaf without EKU is accepted for both roles: RFC 5280 §4.2.1.12 limits only what is present.
- *
- * No state; any thread, as long as the certificates belong to it.
+ * Pure functions: any thread.
  */
 #ifndef KTRUST_VERIFY_RULES_H
 #define KTRUST_VERIFY_RULES_H
 
-#include <ktrust/verify.h>
-
 #include "path.h"
 
-/*
- * KT_ACCEPTED, or the code of the first rule broken; ret_depth is then the certificate's.
- * KT_INTERNAL and -1: what a rule is about could not be read.
- */
-enum kt_verdict_code kt_rules_check_path(const struct kt_path *path, enum kt_role role,
-					 int *ret_depth);
+struct kt_finding kt_rules_check(const struct kt_path *path, const struct kt_query *query);
 
-/*
- * Validity at `time` (seconds since the epoch): KT_ACCEPTED, KT_EXPIRED, KT_NOT_YET_VALID or
- * KT_MALFORMED. As in OpenSSL, notAfter itself is no longer valid.
- */
-enum kt_verdict_code kt_rules_check_time(const X509 *x509, int64_t time);
+/* Validity at `time`, both ends included (§4.1.2.5); depth is the certificate's. */
+struct kt_finding kt_rules_check_time(const struct kt_cert *cert, int64_t time, int depth);
+
+/* §6.1.3 (d) - (f), §6.1.4 (a), (b), (h) - (j), §6.1.5 (a), (b), (g). The anchor's count not. */
+struct kt_finding kt_rules_check_policies(const struct kt_path *path);
+
+/* Is this the KT_PROFILE_WEB? */
+bool kt_query_is_web(const struct kt_query *query);
 
 #endif

@@ -9,6 +9,7 @@ enum {
 	CERTIFICATE_EXPIRED = 45,
 	CERTIFICATE_UNKNOWN = 46,
 	UNKNOWN_CA = 48,
+	ACCESS_DENIED = 49,
 	INTERNAL_ERROR = 80,
 	CERTIFICATE_REQUIRED = 116,
 };
@@ -45,6 +46,13 @@ static const struct {
 	[KT_DISTRUSTED] = {"distrusted", CERTIFICATE_UNKNOWN},
 	[KT_CRL_EXPIRED] = {"crl_expired", CERTIFICATE_UNKNOWN},
 	[KT_CRL_INVALID] = {"crl_invalid", CERTIFICATE_UNKNOWN},
+	[KT_TOO_COMPLEX] = {"too_complex", BAD_CERTIFICATE},
+	[KT_NONCONFORMING] = {"nonconforming", BAD_CERTIFICATE},
+	/*
+	 * RFC 8446: access_denied is "a valid certificate … access control". A client of TLS 1.3
+	 * tells its server certificate_unknown (src/tls/alert.c).
+	 */
+	[KT_NOT_ALLOWED] = {"not_allowed", ACCESS_DENIED},
 };
 
 static bool in_range(enum kt_verdict_code code)

@@ -6,46 +6,40 @@
 #include <time.h>
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 
-#include "anchor_cache.h"
-#include "decode.h"
-#include "library.h"
-#include "limits.h"
-#include "names.h"
-#include "path.h"
-#include "revocation.h"
-#include "rules.h"
+#include "allowed.h"
+#include "cache.h"
+#include "decision.h"
+#include "match.h"
 
 struct kt_verifier {
-	struct kt_anchor_cache *cache;
-	struct kt_crl_cache *crls;
-	struct kt_library library;
+	enum kt_verifier_mode mode;
+	struct kt_verify_cache *cache; /* NULL: none */
+	struct kt_judges judges;
 };
 
-/* One decision under way. */
-struct decision {
-	struct kt_verifier *verifier;
-	const struct kt_snapshot *snapshot;
-	const struct kt_query *query;
-	struct kt_verdict *verdict;
-};
-
-struct kt_verifier *kt_verifier_new(void)
+struct kt_verifier *kt_verifier_new(const struct kt_verifier_options *options)
 {
+	static const struct kt_verifier_options defaults;
 	struct kt_verifier *verifier = calloc(1, sizeof *verifier);
+	struct kt_judges *judges;
 
 	if (!verifier)
 		return NULL;
-	verifier->cache = kt_anchor_cache_new();
-	verifier->crls = kt_crl_cache_new();
-	if (!verifier->cache || !verifier->crls || kt_library_init(&verifier->library))
-		goto free_verifier;
-	return verifier;
-free_verifier:
-	kt_crl_cache_free(verifier->crls);
-	kt_anchor_cache_free(verifier->cache);
-	free(verifier);
+	if (!options)
+		options = &defaults;
+	verifier->mode = options->mode;
+	verifier->cache = options->cache;
+	judges = &verifier->judges;
+	judges->signer = kt_signer_new(options->cache);
+	judges->revocation = kt_revocation_new();
+	/* What is no mode asks for both. */
+	if (options->mode != KT_VERIFIER_OWN)
+		judges->both = kt_both_new();
+	if (judges->signer && judges->revocation &&
+	    (judges->both || options->mode == KT_VERIFIER_OWN))
+		return verifier;
+	kt_verifier_free(verifier);
 	ERR_clear_error();
 	return NULL;
 }
@@ -54,9 +48,9 @@ void kt_verifier_free(struct kt_verifier *verifier)
 {
 	if (!verifier)
 		return;
-	kt_library_fini(&verifier->library);
-	kt_crl_cache_free(verifier->crls);
-	kt_anchor_cache_free(verifier->cache);
+	kt_both_free(verifier->judges.both);
+	kt_revocation_free(verifier->judges.revocation);
+	kt_signer_free(verifier->judges.signer);
 	free(verifier);
 }
 
@@ -73,10 +67,12 @@ static uint64_t now_ns(void)
 /* Starts as "could not decide", so that nothing left out can accept. duration_ns: the start. */
 static struct kt_verdict begin(const struct kt_snapshot *snapshot)
 {
-	struct kt_verdict verdict = {.code = KT_INTERNAL, .depth = -1, .duration_ns = now_ns()};
+	struct kt_verdict verdict = {.code = KT_INTERNAL,
+				     .depth = -1,
+				     .duration_ns = now_ns(),
+				     .rule = kt_rule_of(KT_RULE_INTERNAL)};
 	struct kt_snapshot_info info;
 
-	ERR_clear_error();
 	if (!snapshot)
 		return verdict;
 	kt_snapshot_describe(snapshot, &info);
@@ -96,202 +92,198 @@ static bool memory_ran_out(void)
 	return ran_out;
 }
 
+static void refuse(struct kt_verdict *verdict, struct kt_finding finding)
+{
+	verdict->code = finding.code;
+	verdict->depth = finding.depth;
+	verdict->rule = kt_rule_of(finding.rule);
+}
+
 static enum kt_verdict_code finish(struct kt_verdict *verdict, struct kt_verdict *ret_verdict)
 {
-	/*
-	 * Without memory OpenSSL may refuse under any name. Seldom it leaves no trace in the queue
-	 * (inside a signature check, say): then that name stays.
-	 */
-	if (memory_ran_out() && verdict->code != KT_ACCEPTED) {
-		verdict->code = KT_INTERNAL;
-		verdict->depth = -1;
-	}
 	verdict->duration_ns = now_ns() - verdict->duration_ns;
 	*ret_verdict = *verdict;
 	return verdict->code;
 }
 
-static void refuse(struct kt_verdict *verdict, enum kt_verdict_code code, int depth)
+/* ---- Asking the cache ------------------------------------------------------------------------ */
+
+static struct kt_verdict_key key_of(const struct kt_verifier *verifier, const struct kt_case *asked)
 {
-	verdict->code = code;
-	verdict->depth = depth;
+	const struct kt_query *query = asked->query;
+	struct kt_verdict_key key = {.chain = asked->chain,
+				     .role = query->role,
+				     .profile = query->policy.profile,
+				     .path_max = query->policy.path_max,
+				     .mode = verifier->mode};
+	struct kt_snapshot_info info;
+
+	kt_snapshot_describe(asked->snapshot, &info);
+	memcpy(key.digest, info.digest, KT_DIGEST_LEN);
+	if (query->intermediates) {
+		kt_snapshot_describe(query->intermediates, &info);
+		memcpy(key.intermediates, info.digest, KT_DIGEST_LEN);
+	}
+	return key;
 }
 
-static void accept_path(struct kt_verdict *verdict, const struct kt_path *path)
+static uint32_t offset_in(struct kt_der_view outer, struct kt_der_view inner)
 {
-	verdict->code = KT_ACCEPTED;
-	verdict->depth = path->count;
-	memcpy(verdict->anchor, path->fingerprint, KT_DIGEST_LEN);
-	kt_names_print_subject(path->anchor, verdict->anchor_name, sizeof verdict->anchor_name);
+	return inner.len ? (uint32_t)(inner.data - outer.data) : 0;
+}
+
+static struct kt_cached_verdict to_cache(const struct kt_decision *decision)
+{
+	const struct kt_cert *leaf = &decision->leaf;
+	struct kt_cached_verdict cached = {
+		.not_before = decision->window.from,
+		.not_after = decision->window.to,
+		.depth = decision->depth,
+		.names_offset = offset_in(leaf->der, leaf->names),
+		.names_len = (uint32_t)leaf->names.len,
+		.subject_offset = offset_in(leaf->der, leaf->subject),
+		.subject_len = (uint32_t)leaf->subject.len,
+	};
+
+	memcpy(cached.anchor, decision->anchor, sizeof cached.anchor);
+	memcpy(cached.anchor_name, decision->anchor_name, sizeof cached.anchor_name);
+	return cached;
 }
 
 /* ---- Deciding -------------------------------------------------------------------------------- */
 
-/* What costs least comes first; revocation last, since only then the issuers' keys are known good.
- */
-static enum kt_verdict_code check_path(struct decision *decision, const struct kt_path *path,
-				       int *ret_depth)
-{
-	const struct kt_query *query = decision->query;
-	enum kt_verdict_code code = kt_rules_check_path(path, query->role, ret_depth);
-
-	if (code == KT_ACCEPTED)
-		code = kt_limits_check(path, query->role, ret_depth);
-	if (code == KT_ACCEPTED)
-		code = kt_library_check(&decision->verifier->library, path, decision->snapshot,
-					query, ret_depth);
-	if (code == KT_ACCEPTED)
-		code = kt_revocation_check(decision->verifier->crls, path, decision->snapshot,
-					   query->time, ret_depth);
-	return code;
-}
-
 /*
- * Of several paths that fail, the first one's reason is told; but a signature that does not
- * verify mostly means that the path was none (another key of the same name), so any other reason
- * goes before it.
+ * The path is good; is it whom we asked for, and one of those who may? Nothing of this is
+ * remembered: the same chain may be asked with other names and other rules next.
  */
-static bool try_path(const struct kt_path *path, void *context)
+static struct kt_finding check_names(const struct kt_case *asked,
+				     const struct kt_cached_verdict *found)
 {
-	struct decision *decision = context;
-	struct kt_verdict *verdict = decision->verdict;
-	enum kt_verdict_code code;
-	int depth;
+	const struct kt_query *query = asked->query;
+	const uint8_t *leaf = asked->chain->certs[0].data;
+	const struct kt_der_view names = {leaf + found->names_offset, found->names_len};
+	const struct kt_der_view subject = {leaf + found->subject_offset, found->subject_len};
 
-	code = check_path(decision, path, &depth);
-	if (code == KT_ACCEPTED) {
-		accept_path(verdict, path);
-		return true;
-	}
-	if (verdict->code == KT_INTERNAL ||
-	    (verdict->code == KT_BAD_SIGNATURE && code != KT_BAD_SIGNATURE))
-		refuse(verdict, code, depth);
-	return false;
+	if (kt_match_names(names, query) != KT_ACCEPTED)
+		return kt_found(KT_RULE_NAME_MISMATCH, 0);
+	if (query->allow && !kt_allow_admits(query->allow, names, subject))
+		return kt_found(KT_RULE_NOT_ALLOWED, 0);
+	return KT_FINE;
 }
 
-static void explain_no_path(struct kt_verdict *verdict, const struct kt_path_end *end)
+static void conclude(const struct kt_case *asked, const struct kt_cached_verdict *found,
+		     struct kt_verdict *verdict)
 {
-	if (end->cut)
-		refuse(verdict, KT_CHAIN_TOO_LONG, -1);
-	else
-		refuse(verdict, end->self_signed ? KT_SELF_SIGNED : KT_UNKNOWN_ISSUER, end->depth);
-}
+	struct kt_finding finding = check_names(asked, found);
 
-/* The peer's other certificates, each once; those whose extensions do not parse lead nowhere. */
-static size_t gather_others(X509 *leaf, STACK_OF(X509) * untrusted, X509 **others)
-{
-	size_t count = 0;
-
-	for (int i = 0; i < sk_X509_num(untrusted); i++) {
-		X509 *x509 = sk_X509_value(untrusted, i);
-		bool known = !x509 || X509_check_purpose(x509, -1, 0) != 1 || !X509_cmp(x509, leaf);
-
-		for (size_t j = 0; !known && j < count; j++)
-			known = !X509_cmp(x509, others[j]);
-		if (!known)
-			others[count++] = x509;
-	}
-	return count;
-}
-
-static void find_path(struct decision *decision, X509 *leaf, STACK_OF(X509) * untrusted)
-{
-	X509 *others[KT_CHAIN_MAX];
-	struct kt_path_input input = {.snapshot = decision->snapshot,
-				      .cache = decision->verifier->cache,
-				      .leaf = leaf,
-				      .others = others,
-				      .other_count = gather_others(leaf, untrusted, others),
-				      .time = decision->query->time};
-	struct kt_path_end end;
-
-	kt_path_search(&input, try_path, decision, &end);
-	if (!end.attempts)
-		explain_no_path(decision->verdict, &end);
-}
-
-static void decide(struct decision *decision, X509 *leaf, STACK_OF(X509) * untrusted)
-{
-	struct kt_verdict *verdict = decision->verdict;
-	enum kt_verdict_code code;
-
-	if (X509_check_purpose(leaf, -1, 0) != 1) {
-		refuse(verdict, KT_MALFORMED, 0);
+	if (!kt_is_fine(finding)) {
+		refuse(verdict, finding);
 		return;
 	}
-	find_path(decision, leaf, untrusted);
-	if (verdict->code != KT_ACCEPTED)
-		return;
-	code = kt_names_match(leaf, decision->query);
-	if (code == KT_ACCEPTED)
-		return;
-	refuse(verdict, code, 0);
-	memset(verdict->anchor, 0, sizeof verdict->anchor);
-	memset(verdict->anchor_name, 0, sizeof verdict->anchor_name);
+	verdict->code = KT_ACCEPTED;
+	verdict->rule = NULL;
+	verdict->depth = found->depth;
+	memcpy(verdict->anchor, found->anchor, sizeof verdict->anchor);
+	memcpy(verdict->anchor_name, found->anchor_name, sizeof verdict->anchor_name);
 }
 
-enum kt_verdict_code kt_verify_x509(struct kt_verifier *verifier,
-				    const struct kt_snapshot *snapshot, X509 *leaf,
-				    STACK_OF(X509) * untrusted, const struct kt_query *query,
-				    struct kt_verdict *ret_verdict)
+/* Returns whether it was accepted. */
+static bool decide_anew(struct kt_verifier *verifier, const struct kt_case *asked,
+			struct kt_verdict *verdict, struct kt_cached_verdict *ret_found)
 {
-	struct kt_verdict verdict = begin(snapshot);
-	struct decision decision = {verifier, snapshot, query, &verdict};
+	struct kt_decision decision;
 
-	if (!snapshot)
-		verdict.code = KT_NO_ANCHORS;
-	else if (!leaf)
-		verdict.code = KT_NO_CERTIFICATE;
-	else if (sk_X509_num(untrusted) > KT_CHAIN_MAX)
-		verdict.code = KT_CHAIN_TOO_LONG;
-	else
-		decide(&decision, leaf, untrusted);
-	return finish(&verdict, ret_verdict);
-}
-
-/* ---- From DER -------------------------------------------------------------------------------- */
-
-static bool decode_chain(const struct kt_chain *chain, STACK_OF(X509) * certs,
-			 struct kt_verdict *verdict)
-{
-	for (size_t i = 0; i < chain->count; i++) {
-		X509 *x509 = kt_decode_certificate(chain->certs[i].data, chain->certs[i].len);
-
-		if (!x509) {
-			refuse(verdict, KT_MALFORMED, (int)i);
-			return false;
-		}
-		/* Room was reserved: this cannot fail. */
-		sk_X509_push(certs, x509);
+	ERR_clear_error();
+	kt_decide(&verifier->judges, asked, &decision);
+	/*
+	 * Without memory OpenSSL may refuse under any name. Seldom it leaves no trace in the queue
+	 * (inside a signature check, say): then that name stays.
+	 */
+	if (memory_ran_out() && !kt_is_fine(decision.finding))
+		decision.finding = kt_found(KT_RULE_INTERNAL, -1);
+	if (!kt_is_fine(decision.finding)) {
+		refuse(verdict, decision.finding);
+		return false;
 	}
+	*ret_found = to_cache(&decision);
 	return true;
 }
 
-static void decide_der(struct decision *decision, const struct kt_chain *chain)
+static void decide_cached(struct kt_verifier *verifier, const struct kt_case *asked,
+			  struct kt_verdict *verdict)
 {
-	STACK_OF(X509) *certs = sk_X509_new_reserve(NULL, (int)chain->count);
+	struct kt_verdict_key key = key_of(verifier, asked);
+	uint64_t hash = kt_verdict_cache_hash(verifier->cache, &key);
+	int64_t time = asked->query->time;
+	struct kt_cached_verdict found;
 
-	if (!certs)
-		return; /* as it began: KT_INTERNAL */
-	if (decode_chain(chain, certs, decision->verdict))
-		decide(decision, sk_X509_value(certs, 0), certs);
-	sk_X509_pop_free(certs, X509_free);
+	if (!kt_verdict_cache_find(verifier->cache, &key, hash, &found) ||
+	    time < found.not_before || time > found.not_after) {
+		if (!decide_anew(verifier, asked, verdict, &found))
+			return;
+		kt_verdict_cache_put(verifier->cache, &key, hash, &found);
+	}
+	conclude(asked, &found, verdict);
+}
+
+static void decide(struct kt_verifier *verifier, const struct kt_case *asked,
+		   struct kt_verdict *verdict)
+{
+	struct kt_cached_verdict found;
+
+	if (verifier->cache && !asked->tell)
+		decide_cached(verifier, asked, verdict);
+	else if (decide_anew(verifier, asked, verdict, &found))
+		conclude(asked, &found, verdict);
+}
+
+static enum kt_verdict_code verify(struct kt_verifier *verifier, const struct kt_case *asked,
+				   struct kt_verdict *ret_verdict)
+{
+	struct kt_verdict verdict = begin(asked->snapshot);
+
+	if (!asked->snapshot)
+		refuse(&verdict, kt_found(KT_RULE_NO_ANCHORS, -1));
+	else if (!asked->chain || !asked->chain->count)
+		refuse(&verdict, kt_found(KT_RULE_NO_CERTIFICATE, -1));
+	else if (asked->chain->count > KT_CHAIN_MAX)
+		refuse(&verdict, kt_found(KT_RULE_TOO_MANY_CERTIFICATES, -1));
+	else
+		decide(verifier, asked, &verdict);
+	return finish(&verdict, ret_verdict);
 }
 
 enum kt_verdict_code kt_verify(struct kt_verifier *verifier, const struct kt_snapshot *snapshot,
 			       const struct kt_chain *chain, const struct kt_query *query,
 			       struct kt_verdict *ret_verdict)
 {
-	struct kt_verdict verdict = begin(snapshot);
-	struct decision decision = {verifier, snapshot, query, &verdict};
+	struct kt_case asked = {.snapshot = snapshot, .chain = chain, .query = query};
 
-	if (!snapshot)
-		verdict.code = KT_NO_ANCHORS;
-	else if (!chain || !chain->count)
-		verdict.code = KT_NO_CERTIFICATE;
-	else if (chain->count > KT_CHAIN_MAX)
-		verdict.code = KT_CHAIN_TOO_LONG;
-	else
-		decide_der(&decision, chain);
-	return finish(&verdict, ret_verdict);
+	return verify(verifier, &asked, ret_verdict);
+}
+
+enum kt_verdict_code kt_verify_explain(struct kt_verifier *verifier,
+				       const struct kt_snapshot *snapshot,
+				       const struct kt_chain *chain, const struct kt_query *query,
+				       kt_attempt_fn *tell, void *arg,
+				       struct kt_verdict *ret_verdict)
+{
+	struct kt_case asked = {.snapshot = snapshot,
+				.chain = chain,
+				.query = query,
+				.tell = tell,
+				.tell_arg = arg};
+
+	return verify(verifier, &asked, ret_verdict);
+}
+
+enum kt_verdict_code kt_verify_decoded(struct kt_verifier *verifier,
+				       const struct kt_snapshot *snapshot,
+				       const struct kt_chain *chain, X509 *const *x509s,
+				       const struct kt_query *query, struct kt_verdict *ret_verdict)
+{
+	struct kt_case asked = {
+		.snapshot = snapshot, .chain = chain, .x509s = x509s, .query = query};
+
+	return verify(verifier, &asked, ret_verdict);
 }
