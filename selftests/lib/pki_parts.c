@@ -22,7 +22,7 @@ static const struct {
 } kinds[PKI_KEYS] = {
 	[PKI_P256] = {"EC", .group = "P-256"},
 	[PKI_RSA2048] = {"RSA", .bits = 2048},
-	[PKI_ED25519] = {"ED25519"},
+	[PKI_ED25519] = {"ED25519", .bits = 0},
 	[PKI_RSA1024] = {"RSA", .bits = 1024},
 	[PKI_RSA2047] = {"RSA", .bits = 2047},
 	[PKI_RSA2052] = {"RSA", .bits = 2052},
@@ -34,7 +34,7 @@ static const struct {
 	[PKI_SECP256K1] = {"EC", .group = "secp256k1"},
 	[PKI_P256_COMPRESSED] = {"EC", .group = "P-256", .point = "compressed"},
 	[PKI_P256_EXPLICIT] = {"EC", .group = "P-256", .explicit_curve = true},
-	[PKI_ED448] = {"ED448"},
+	[PKI_ED448] = {"ED448", .bits = 0},
 };
 
 EVP_PKEY *pki_new_key(enum pki_key kind)

@@ -370,7 +370,7 @@ TEST(name_is_comparable_up_to_the_largest_set)
 	struct name name = name_new();
 
 	for (int i = 0; i < KT_NAME_SET_MAX; i++)
-		name_add(&name, "O", UTF8, "abcdefghijklmnopq" + i, 1, i ? -1 : 0);
+		name_add(&name, "O", UTF8, &"abcdefghijklmnopq"[i], 1, i ? -1 : 0);
 	name_finish(&name);
 	EXPECT_TRUE(kt_name_is_comparable(view(&name)));
 	OPENSSL_free(name.der);

@@ -4,19 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/err.h>
+
 #include "crl_scope.h"
 #include "crl_serials.h"
-
-enum signed_by { UNASKED, SIGNED, NOT_SIGNED };
 
 struct slot {
 	uint8_t fingerprint[KT_DIGEST_LEN];
 	struct kt_crl_serials *serials; /* NULL: not looked at yet */
 	struct kt_scan_crl crl;		/* once serials are there; into the DER below */
 	const uint8_t *der;		/* where the CRL was; only compared */
-	uint8_t *spki;			/* of the key that was asked about last */
+	uint8_t *spki;			/* of the key that is known to have signed it; NULL: none */
 	size_t spki_len;
-	enum signed_by key_signed;
 };
 
 /*
@@ -110,14 +109,13 @@ static bool follow(struct kt_revocation *revocation, const struct kt_snapshot *s
 
 /* ---- One CRL --------------------------------------------------------------------------------- */
 
-static bool asked_before(const struct slot *slot, struct kt_der_view spki)
+static bool is_signed_by(const struct slot *slot, struct kt_der_view spki)
 {
-	return slot->key_signed != UNASKED && slot->spki_len == spki.len &&
-	       !memcmp(slot->spki, spki.data, spki.len);
+	return slot->spki && slot->spki_len == spki.len && !memcmp(slot->spki, spki.data, spki.len);
 }
 
 /* Not remembered where there is no memory for it. */
-static void note_answer(struct slot *slot, struct kt_der_view spki, bool is_signed)
+static void note_answer(struct slot *slot, struct kt_der_view spki)
 {
 	uint8_t *copy = malloc(spki.len);
 
@@ -127,7 +125,12 @@ static void note_answer(struct slot *slot, struct kt_der_view spki, bool is_sign
 	free(slot->spki);
 	slot->spki = copy;
 	slot->spki_len = spki.len;
-	slot->key_signed = is_signed ? SIGNED : NOT_SIGNED;
+}
+
+static bool memory_ran_out(void)
+{
+	return ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE ||
+	       ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
 }
 
 /* Did the issuer's key sign it? */
@@ -144,16 +147,23 @@ static struct kt_finding verify(const struct question *question, struct slot *sl
 	*ret_signed = false;
 	if (!(question->issuer->key_usage & KT_KU_CRL_SIGN) || crl->signature.data[0] != 0)
 		return KT_FINE;
-	if (asked_before(slot, key->spki)) {
-		*ret_signed = slot->key_signed == SIGNED;
+	if (is_signed_by(slot, key->spki)) {
+		*ret_signed = true;
 		return KT_FINE;
 	}
 	signature = kt_signer_check(question->signer, &object, key, question->use_cache);
 	if (signature.result == KT_SIGNATURE_FAILED)
 		return kt_found(KT_RULE_INTERNAL, -1);
 	*ret_signed = signature.result == KT_SIGNATURE_RIGHT;
+	/*
+	 * Without memory libcrypto may call a right signature wrong, and a CRL that does not count
+	 * revokes nobody: such an answer is none, and no such answer is kept.
+	 */
+	if (!*ret_signed && memory_ran_out())
+		return kt_found(KT_RULE_INTERNAL, -1);
 	kt_signer_remember(question->signer, &signature, true);
-	note_answer(slot, key->spki, *ret_signed);
+	if (*ret_signed)
+		note_answer(slot, key->spki);
 	return KT_FINE;
 }
 

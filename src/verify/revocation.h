@@ -13,7 +13,7 @@
  *   crl_invalid   none verifies with the issuer's key, is for its distribution point and has begun
  *   crl_expired   all that do are past their nextUpdate, and the policy is KT_CRL_REFUSE
  *
- * What was learned of a CRL (where each serial number is, whether the key that was asked about last
+ * What was learned of a CRL (where each serial number is, which key signed it
  * signed it) is kept for as long as it is in the snapshot.
  *
  * Threads: no locks; a struct kt_revocation belongs to the one thread of its verifier.
