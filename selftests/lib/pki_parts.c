@@ -22,7 +22,7 @@ static const struct {
 } kinds[PKI_KEYS] = {
 	[PKI_P256] = {"EC", .group = "P-256"},
 	[PKI_RSA2048] = {"RSA", .bits = 2048},
-	[PKI_ED25519] = {"ED25519", .bits = 0},
+	[PKI_ED25519] = {.type = "ED25519"},
 	[PKI_RSA1024] = {"RSA", .bits = 1024},
 	[PKI_RSA2047] = {"RSA", .bits = 2047},
 	[PKI_RSA2052] = {"RSA", .bits = 2052},
@@ -34,7 +34,7 @@ static const struct {
 	[PKI_SECP256K1] = {"EC", .group = "secp256k1"},
 	[PKI_P256_COMPRESSED] = {"EC", .group = "P-256", .point = "compressed"},
 	[PKI_P256_EXPLICIT] = {"EC", .group = "P-256", .explicit_curve = true},
-	[PKI_ED448] = {"ED448", .bits = 0},
+	[PKI_ED448] = {.type = "ED448"},
 };
 
 EVP_PKEY *pki_new_key(enum pki_key kind)
@@ -138,6 +138,27 @@ static void set_pss(EVP_PKEY_CTX *context, const struct pki_options *options)
 						  EVP_get_digestbyname(options->pss_mask)) == 1);
 }
 
+/* By hand: from version 3.5 on, OpenSSL makes whatever it signs with extensions one of version 3.
+ */
+static void sign_as_version_1(X509 *x509, EVP_PKEY *key, const EVP_MD *digest)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	const ASN1_BIT_STRING *place;
+	uint8_t *tbs = NULL, signature[1024];
+	size_t len = sizeof signature;
+	int tbs_len;
+
+	need(X509_set_version(x509, X509_VERSION_1));
+	tbs_len = i2d_re_X509_tbs(x509, &tbs);
+	need(context && tbs_len > 0);
+	need(EVP_DigestSignInit(context, NULL, digest, NULL, key) == 1);
+	need(EVP_DigestSign(context, signature, &len, tbs, (size_t)tbs_len) == 1);
+	X509_get0_signature(&place, NULL, x509);
+	need(ASN1_STRING_set((ASN1_BIT_STRING *)place, signature, (int)len));
+	OPENSSL_free(tbs);
+	EVP_MD_CTX_free(context);
+}
+
 void pki_sign(X509 *x509, EVP_PKEY *key, const struct pki_options *options)
 {
 	const EVP_MD *digest = NULL;
@@ -153,5 +174,7 @@ void pki_sign(X509 *x509, EVP_PKEY *key, const struct pki_options *options)
 	if (options->pss)
 		set_pss(key_context, options);
 	need(X509_sign_ctx(x509, context) > 0);
+	if (options->version1_extended)
+		sign_as_version_1(x509, key, digest);
 	EVP_MD_CTX_free(context);
 }

@@ -5,11 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define CASES	    "selftests/verify/cases/*.cases"
-#define DIFFERENCES "selftests/verify/cases/openssl.list"
+#define DIFFERENCES "openssl.list"
 
 static struct case_difference *differences;
+
+#define PATH_LEN 64
+
+/* "DIRECTORY/NAME". Tests run in the tree's root, or in its selftests (run_tests.sh). */
+static void path_of(const char *name, char ret_path[static PATH_LEN])
+{
+	bool in_root = !access("selftests/verify/cases", F_OK);
+
+	snprintf(ret_path, PATH_LEN, "%sverify/cases/%s", in_root ? "selftests/" : "", name);
+}
 
 /* ---- Differences ----------------------------------------------------------------------------- */
 
@@ -56,12 +66,14 @@ const struct case_difference *case_differences(void)
 
 /* ---- A case ---------------------------------------------------------------------------------- */
 
-/* A file under way. */
+/* A file, which is kept for what its names are of. */
 struct reading {
+	char path[PATH_LEN];
 	struct case_pki pki;
-	const char *theme;
+	const char *theme; /* while it is read */
 	size_t theme_len;
 	struct verify_case **end;
+	struct reading *next;
 };
 
 /* A case's words under way. */
@@ -79,8 +91,8 @@ static const char *next(struct words *words)
 	return words->statement->words[words->at++];
 }
 
-static void add(const struct words *words, const char *name, const struct case_thing **things,
-		size_t max, size_t *count)
+static void add(const struct words *words, const char *name, struct case_thing **things, size_t max,
+		size_t *count)
 {
 	if (*count == max)
 		case_fail(words->statement, "too many of these", name);
@@ -116,8 +128,8 @@ static enum kt_name_type type_of(const char **name)
 
 static bool read_role(const char *word, struct kt_query *query)
 {
-	static const char *const roles[] = {[KT_ROLE_CLIENT] = "client",
-					    [KT_ROLE_SERVER] = "server"};
+	static const char *const roles[] = {
+		[KT_ROLE_CLIENT] = "client", [KT_ROLE_SERVER] = "server"};
 
 	for (int i = KT_ROLE_CLIENT; i <= KT_ROLE_SERVER; i++) {
 		query->name = case_value(word, roles[i]);
@@ -138,8 +150,8 @@ static bool read_policy(const struct words *words, const char *word, struct kt_p
 	else if (!strcmp(word, "profile=rfc5280"))
 		policy->profile = KT_PROFILE_RFC5280;
 	else if (case_value(word, "path_max"))
-		policy->path_max = (unsigned int)case_number(words->statement,
-							     case_value(word, "path_max"));
+		policy->path_max =
+			(unsigned int)case_number(words->statement, case_value(word, "path_max"));
 	else
 		return false;
 	return true;
@@ -278,30 +290,59 @@ static void take_statement(const struct case_statement *statement, void *arg)
 
 	if (!strcmp(statement->words[0], "case"))
 		take_case(reading, statement);
-	else if (!case_make(&reading->pki, statement))
+	else if (!case_take(&reading->pki, statement))
 		case_fail(statement, "no statement begins like this", statement->words[0]);
+}
+
+/* Returns where the next case goes. */
+static struct verify_case **read_file(const char *path, struct verify_case **end)
+{
+	static struct reading *kept;
+	struct reading *reading = calloc(1, sizeof *reading);
+
+	if (!reading || strlen(path) >= PATH_LEN)
+		abort();
+	strcpy(reading->path, path);
+	reading->pki.pki = pki_new();
+	reading->theme = strrchr(path, '/') + 1;
+	reading->theme_len = strcspn(reading->theme, ".");
+	reading->end = end;
+	reading->next = kept;
+	kept = reading;
+	case_read_statements(reading->path, take_statement, reading);
+	return reading->end;
 }
 
 const struct verify_case *case_read_all(void)
 {
 	static struct verify_case *cases;
-	static struct pki *pki;
 	struct verify_case **end = &cases;
+	char path[PATH_LEN];
 	glob_t files;
 
-	pki = pki_new();
-	case_read_statements(DIFFERENCES, take_difference, NULL);
-	if (glob(CASES, 0, NULL, &files)) {
-		fprintf(stderr, "%s: no such files\n", CASES);
+	path_of(DIFFERENCES, path);
+	case_read_statements(path, take_difference, NULL);
+	path_of("*.cases", path);
+	if (glob(path, 0, NULL, &files)) {
+		fprintf(stderr, "%s: no such files\n", path);
 		exit(EXIT_FAILURE);
 	}
-	for (size_t i = 0; i < files.gl_pathc; i++) {
-		const char *path = strdup(files.gl_pathv[i]), *theme = strrchr(path, '/') + 1;
-		struct reading reading = {{.pki = pki}, theme, strcspn(theme, "."), end};
-
-		case_read_statements(path, take_statement, &reading);
-		end = reading.end;
-	}
+	for (size_t i = 0; i < files.gl_pathc; i++)
+		end = read_file(files.gl_pathv[i], end);
 	globfree(&files);
 	return cases;
+}
+
+static void make_each(struct case_thing *const *things, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		case_make(things[i]);
+}
+
+void case_make_all(const struct verify_case *asked)
+{
+	make_each(asked->sent, asked->sent_count);
+	make_each(asked->anchors, asked->anchor_count);
+	make_each(asked->known, asked->known_count);
+	make_each(asked->crls, asked->crl_count);
 }

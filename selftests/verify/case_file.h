@@ -47,17 +47,17 @@ struct case_difference {
 
 struct verify_case {
 	const char *title; /* THEME.NAME */
-	const struct case_thing *sent[CASE_SENT_MAX];
+	struct case_thing *sent[CASE_SENT_MAX];
 	size_t sent_count;
-	const struct case_thing *anchors[CASE_ANCHORS_MAX];
+	struct case_thing *anchors[CASE_ANCHORS_MAX];
 	size_t anchor_count;
 	bool no_pool;
-	const struct case_thing *known[CASE_KNOWN_MAX];
+	struct case_thing *known[CASE_KNOWN_MAX];
 	size_t known_count;
-	const struct case_thing *crls[CASE_CRLS_MAX];
+	struct case_thing *crls[CASE_CRLS_MAX];
 	size_t crl_count;
 	enum kt_crl_policy crl_policy;
-	struct kt_query query; /* without intermediates */
+	struct kt_query query;	    /* without intermediates */
 	const struct kt_rule *rule; /* NULL: accepted */
 	int depth;
 	const struct case_thing *by; /* accepted: by this anchor */
@@ -68,8 +68,11 @@ struct verify_case {
 	struct verify_case *next;
 };
 
-/* Reads all files, makes all certificates. The cases, in order. */
+/* Reads all files. The cases, in order; what they name is not made yet (case_pki.h). */
 const struct verify_case *case_read_all(void);
+
+/* All that it names. */
+void case_make_all(const struct verify_case *asked);
 
 /* The kinds of difference, after case_read_all. */
 const struct case_difference *case_differences(void);

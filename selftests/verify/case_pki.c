@@ -7,28 +7,45 @@
 
 #include <openssl/crypto.h>
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 /* ---- Names ----------------------------------------------------------------------------------- */
 
-const struct case_thing *case_find(const struct case_pki *pki,
-				   const struct case_statement *statement, const char *name)
+struct case_thing *case_find(const struct case_pki *pki, const struct case_statement *statement,
+			     const char *name)
 {
-	for (const struct case_thing *thing = pki->things; thing; thing = thing->next)
+	for (struct case_thing *thing = pki->things; thing; thing = thing->next)
 		if (!strcmp(thing->name, name))
 			return thing;
 	case_fail(statement, "nothing has this name", name);
 }
 
-static const struct pki_cert *find_cert(const struct case_pki *pki,
-					const struct case_statement *statement, const char *name)
+void case_make(struct case_thing *thing)
 {
-	const struct case_thing *thing = case_find(pki, statement, name);
+	void (*make)(struct case_thing * thing) = thing->make;
 
+	thing->make = NULL;
+	if (make)
+		make(thing);
+}
+
+/* By this name, above the thing that asks: of what it needs nothing needs it. */
+static const struct pki_cert *find_cert(const struct case_thing *asking, const char *name)
+{
+	struct case_thing *thing = asking->next;
+
+	while (thing && strcmp(thing->name, name))
+		thing = thing->next;
+	if (!thing)
+		case_fail(&asking->statement, "nothing above has this name", name);
+	case_make(thing);
 	if (!thing->cert)
-		case_fail(statement, "no certificate", name);
+		case_fail(&asking->statement, "no certificate", name);
 	return thing->cert;
 }
 
-static struct case_thing *add_thing(struct case_pki *pki, const struct case_statement *statement)
+static void add_thing(struct case_pki *pki, const struct case_statement *statement,
+		      void (*make)(struct case_thing *thing))
 {
 	struct case_thing *thing = calloc(1, sizeof *thing);
 
@@ -38,10 +55,12 @@ static struct case_thing *add_thing(struct case_pki *pki, const struct case_stat
 		if (!strcmp(other->name, statement->words[1]))
 			case_fail(statement, "this name is taken", statement->words[1]);
 	thing->name = statement->words[1];
+	thing->pki = pki;
+	thing->statement = *statement;
+	thing->make = make;
 	thing->limits = KT_CONSTRAINTS_NONE;
 	thing->next = pki->things;
 	pki->things = thing;
-	return thing;
 }
 
 /* ---- Options, by table ----------------------------------------------------------------------- */
@@ -56,10 +75,15 @@ struct option {
 };
 
 /* The member has the option's name. */
-#define OPTION(type, kind, name) {#name, kind, offsetof(struct type, name), 0}
-#define ARRAY(type, kind, name)                                                                    \
-	{#name, kind, offsetof(struct type, name),                                                 \
-	 sizeof((struct type *)NULL)->name / sizeof((struct type *)NULL)->name[0]}
+#define OPTION(type, kind_, name)                                                                  \
+	{                                                                                          \
+		.key = #name, .kind = kind_, .offset = offsetof(struct type, name)                 \
+	}
+#define ARRAY(type, kind_, name)                                                                   \
+	{                                                                                          \
+		.key = #name, .kind = kind_, .offset = offsetof(struct type, name),                \
+		.max = sizeof((struct type *)NULL)->name / sizeof((struct type *)NULL)->name[0]    \
+	}
 
 static const struct option cert_options[] = {
 	OPTION(pki_options, TEXT, cn),
@@ -102,16 +126,11 @@ static const struct option cert_options[] = {
 };
 
 static const struct option crl_options[] = {
-	ARRAY(pki_crl, CERT, revoked),
-	OPTION(pki_crl, SECONDS, this_update),
-	OPTION(pki_crl, SECONDS, next_update),
-	OPTION(pki_crl, FLAG, no_next_update),
-	OPTION(pki_crl, CERT, signer),
-	OPTION(pki_crl, TEXT, distribution_point),
+	ARRAY(pki_crl, CERT, revoked),	       OPTION(pki_crl, SECONDS, this_update),
+	OPTION(pki_crl, SECONDS, next_update), OPTION(pki_crl, FLAG, no_next_update),
+	OPTION(pki_crl, CERT, signer),	       OPTION(pki_crl, TEXT, distribution_point),
 	OPTION(pki_crl, TEXT, digest),
 };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The first free place of a list, or the only one. */
 static const void **place_in(const struct case_statement *statement, const struct option *option,
@@ -127,9 +146,10 @@ static const void **place_in(const struct case_statement *statement, const struc
 	return &place[i];
 }
 
-static void set(const struct case_pki *pki, const struct case_statement *statement,
-		const struct option *option, const char *value, void *options)
+static void set(const struct case_thing *thing, const struct option *option, const char *value,
+		void *options)
 {
+	const struct case_statement *statement = &thing->statement;
 	void *member = (char *)options + option->offset;
 
 	switch (option->kind) {
@@ -140,7 +160,7 @@ static void set(const struct case_pki *pki, const struct case_statement *stateme
 		*place_in(statement, option, member) = value;
 		break;
 	case CERT:
-		*place_in(statement, option, member) = find_cert(pki, statement, value);
+		*place_in(statement, option, member) = find_cert(thing, value);
 		break;
 	case NUMBER:
 		*(int *)member = (int)case_number(statement, value);
@@ -155,8 +175,8 @@ static void set(const struct case_pki *pki, const struct case_statement *stateme
 }
 
 /* False: none of the table has this key. */
-static bool take_option(const struct case_pki *pki, const struct case_statement *statement,
-			const struct option *table, size_t count, const char *word, void *options)
+static bool take_option(const struct case_thing *thing, const struct option *table, size_t count,
+			const char *word, void *options)
 {
 	for (size_t i = 0; i < count; i++) {
 		const char *value = case_value(word, table[i].key);
@@ -165,13 +185,13 @@ static bool take_option(const struct case_pki *pki, const struct case_statement 
 			value = "";
 		if (!value)
 			continue;
-		set(pki, statement, &table[i], value, options);
+		set(thing, &table[i], value, options);
 		return true;
 	}
 	return false;
 }
 
-/* ---- Certificates ---------------------------------------------------------------------------- */
+/* ---- Keys ------------------------------------------------------------------------------------ */
 
 static const char *const key_names[PKI_KEYS] = {
 	[PKI_P256] = "p256",
@@ -191,21 +211,42 @@ static const char *const key_names[PKI_KEYS] = {
 	[PKI_ED448] = "ed448",
 };
 
+static enum pki_key key_of(const struct case_statement *statement, const char *name)
+{
+	for (int i = 0; i < PKI_KEYS; i++)
+		if (!strcmp(name, key_names[i]))
+			return (enum pki_key)i;
+	case_fail(statement, "no kind of key", name);
+}
+
+/* Certificates that have the RSA keys. NULL: another kind. */
+static const struct pki_cert *rsa_of(enum pki_key key)
+{
+	static const struct pki_cert *holders[PKI_KEYS];
+	static struct pki *pki;
+
+	if (strncmp(key_names[key], "rsa", 3))
+		return NULL;
+	if (!pki)
+		pki = pki_new();
+	if (!holders[key])
+		holders[key] = pki_make(pki, NULL, &(struct pki_options){.cn = "key", .key = key});
+	return holders[key];
+}
+
 static bool take_key(const struct case_statement *statement, const char *word,
 		     struct pki_options *options)
 {
-	const char *value = case_value(word, "key");
+	const char *name = case_value(word, "key");
 
-	if (!value)
+	if (!name)
 		return false;
-	for (int i = 0; i < PKI_KEYS; i++) {
-		if (!strcmp(value, key_names[i])) {
-			options->key = (enum pki_key)i;
-			return true;
-		}
-	}
-	case_fail(statement, "no kind of key", value);
+	options->key = key_of(statement, name);
+	options->key_of = rsa_of(options->key);
+	return true;
 }
+
+/* ---- Certificates ---------------------------------------------------------------------------- */
 
 /* The word for "without", and the defaults that other options replace. */
 static void complete(struct pki_options *options, bool is_leaf)
@@ -230,31 +271,10 @@ static void complete(struct pki_options *options, bool is_leaf)
 		options->dns[0] = "good.test";
 }
 
-static bool is_rsa(enum pki_key key)
-{
-	return !strncmp(key_names[key], "rsa", 3);
-}
-
-static const struct pki_cert *make(struct case_pki *pki, const struct pki_cert *issuer,
-				   struct pki_options *options)
-{
-	static const struct pki_cert *rsa[PKI_KEYS];
-	const struct pki_cert *cert;
-
-	options->conf = pki->conf;
-	if (!options->key_of)
-		options->key_of = rsa[options->key];
-	cert = pki_make(pki->pki, issuer, options);
-	if (is_rsa(options->key))
-		rsa[options->key] = cert;
-	return cert;
-}
-
 /* issued: an issuer's name follows. */
-static void make_cert(struct case_pki *pki, const struct case_statement *statement, bool is_leaf,
-		      bool issued)
+static void make_cert(struct case_thing *thing, bool is_leaf, bool issued)
 {
-	struct case_thing *thing = add_thing(pki, statement);
+	const struct case_statement *statement = &thing->statement;
 	struct pki_options options = {.ca = !is_leaf,
 				      .cn = is_leaf ? NULL : thing->name,
 				      .eku = is_leaf ? "serverAuth,clientAuth" : NULL,
@@ -264,41 +284,41 @@ static void make_cert(struct case_pki *pki, const struct case_statement *stateme
 	if (issued && statement->count < 3)
 		case_fail(statement, "its issuer is missing", thing->name);
 	if (issued && strcmp(statement->words[2], "-"))
-		issuer = find_cert(pki, statement, statement->words[2]);
+		issuer = find_cert(thing, statement->words[2]);
 	for (size_t i = issued ? 3 : 2; i < statement->count; i++)
 		if (!take_key(statement, statement->words[i], &options) &&
-		    !take_option(pki, statement, cert_options, COUNT(cert_options),
-				 statement->words[i], &options))
+		    !take_option(thing, cert_options, COUNT(cert_options), statement->words[i],
+				 &options))
 			case_fail(statement, "no option of a certificate", statement->words[i]);
 	complete(&options, is_leaf);
-	thing->cert = make(pki, issuer, &options);
+	options.conf = thing->pki->conf;
+	thing->cert = pki_make(thing->pki->pki, issuer, &options);
 	thing->der = (struct kt_der){thing->cert->der, thing->cert->der_len};
 }
 
-static void make_root(struct case_pki *pki, const struct case_statement *statement)
+static void make_root(struct case_thing *thing)
 {
-	make_cert(pki, statement, false, false);
+	make_cert(thing, false, false);
 }
 
-static void make_ca(struct case_pki *pki, const struct case_statement *statement)
+static void make_ca(struct case_thing *thing)
 {
-	make_cert(pki, statement, false, true);
+	make_cert(thing, false, true);
 }
 
-static void make_leaf(struct case_pki *pki, const struct case_statement *statement)
+static void make_leaf(struct case_thing *thing)
 {
-	make_cert(pki, statement, true, true);
+	make_cert(thing, true, true);
 }
 
 /* ---- The others ------------------------------------------------------------------------------ */
 
-static void make_bytes(struct case_pki *pki, const struct case_statement *statement)
+static void make_bytes(struct case_thing *thing)
 {
-	struct case_thing *thing = add_thing(pki, statement);
 	long len = 0;
 
-	if (statement->count > 2)
-		thing->der.data = OPENSSL_hexstr2buf(statement->words[2], &len);
+	if (thing->statement.count > 2)
+		thing->der.data = OPENSSL_hexstr2buf(thing->statement.words[2], &len);
 	thing->der.len = (size_t)len;
 }
 
@@ -308,19 +328,17 @@ static unsigned int purposes_of(const struct case_statement *statement, const ch
 		return KT_PURPOSE_SERVER;
 	if (!strcmp(word, "client"))
 		return KT_PURPOSE_CLIENT;
-	if (strcmp(word, "none"))
-		case_fail(statement, "no purpose", word);
-	return 0;
+	case_fail(statement, "no purpose", word);
 }
 
-static void make_anchor(struct case_pki *pki, const struct case_statement *statement)
+static void make_anchor(struct case_thing *thing)
 {
-	struct case_thing *thing = add_thing(pki, statement);
+	const struct case_statement *statement = &thing->statement;
 	struct kt_constraints *limits = &thing->limits;
 
 	if (statement->count < 3)
 		case_fail(statement, "its certificate is missing", thing->name);
-	thing->cert = find_cert(pki, statement, statement->words[2]);
+	thing->cert = find_cert(thing, statement->words[2]);
 	thing->der = (struct kt_der){thing->cert->der, thing->cert->der_len};
 	for (size_t i = 3; i < statement->count; i++) {
 		const char *word = statement->words[i];
@@ -337,29 +355,30 @@ static void make_anchor(struct case_pki *pki, const struct case_statement *state
 	}
 }
 
-static void make_crl(struct case_pki *pki, const struct case_statement *statement)
+static void make_crl(struct case_thing *thing)
 {
-	struct case_thing *thing = add_thing(pki, statement);
+	const struct case_statement *statement = &thing->statement;
 	struct pki_crl options = {0};
 	struct pki_der der;
 
 	if (statement->count < 3)
 		case_fail(statement, "its issuer is missing", thing->name);
 	for (size_t i = 3; i < statement->count; i++)
-		if (!take_option(pki, statement, crl_options, COUNT(crl_options),
-				 statement->words[i], &options))
+		if (!take_option(thing, crl_options, COUNT(crl_options), statement->words[i],
+				 &options))
 			case_fail(statement, "no option of a CRL", statement->words[i]);
-	der = pki_make_crl(find_cert(pki, statement, statement->words[2]), &options);
+	der = pki_make_crl(find_cert(thing, statement->words[2]), &options);
 	thing->der = (struct kt_der){der.data, der.len};
 }
 
-static void make_section(struct case_pki *pki, const struct case_statement *statement)
-{
-	size_t len;
-	FILE *text;
-	char *before = pki->conf;
+/* ---- Statements ------------------------------------------------------------------------------ */
 
-	text = open_memstream(&pki->conf, &len);
+static void take_section(struct case_pki *pki, const struct case_statement *statement)
+{
+	char *before = pki->conf;
+	size_t len;
+	FILE *text = open_memstream(&pki->conf, &len);
+
 	if (!text || statement->count < 3)
 		case_fail(statement, "no section", statement->words[0]);
 	fprintf(text, "%s[%s]\n", before ? before : "", statement->words[1]);
@@ -369,18 +388,30 @@ static void make_section(struct case_pki *pki, const struct case_statement *stat
 	free(before);
 }
 
-bool case_make(struct case_pki *pki, const struct case_statement *statement)
+/* Here, before there are processes that would each make their own. */
+static void make_keys(const struct case_statement *statement)
+{
+	for (size_t i = 2; i < statement->count; i++)
+		if (case_value(statement->words[i], "key"))
+			rsa_of(key_of(statement, case_value(statement->words[i], "key")));
+}
+
+bool case_take(struct case_pki *pki, const struct case_statement *statement)
 {
 	static const struct {
 		const char *word;
-		void (*make)(struct case_pki *pki, const struct case_statement *statement);
+		void (*make)(struct case_thing *thing);
 	} makers[] = {{"root", make_root},   {"ca", make_ca},	      {"leaf", make_leaf},
-		      {"bytes", make_bytes}, {"anchor", make_anchor}, {"crl", make_crl},
-		      {"section", make_section}};
+		      {"bytes", make_bytes}, {"anchor", make_anchor}, {"crl", make_crl}};
 
+	if (!strcmp(statement->words[0], "section")) {
+		take_section(pki, statement);
+		return true;
+	}
 	for (size_t i = 0; i < COUNT(makers); i++) {
 		if (!strcmp(statement->words[0], makers[i].word)) {
-			makers[i].make(pki, statement);
+			make_keys(statement);
+			add_thing(pki, statement, makers[i].make);
 			return true;
 		}
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every case of selftests/verify/cases, asked of ours, of both, of both with a cache, and of OpenSSL
- * out of the box: the verdict, the rule and the depth are the case's, and each disagreement with
- * OpenSSL is explained (case_file.h).
+ * Every case of selftests/verify/cases, asked of ours, of both, of both with a cache, and of
+ * OpenSSL out of the box: the verdict, the rule and the depth are the case's, and each disagreement
+ * with OpenSSL is explained (case_file.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,8 @@ enum { BOTH, OWN, BOTH_CACHED, OWN_CACHED, VERIFIERS };
 
 static const struct verify_case *all;
 
-FIXTURE(cases) {
+FIXTURE(cases)
+{
 	struct kt_snapshot *snapshot; /* NULL: no pool */
 	struct kt_snapshot *known;    /* NULL: no intermediates */
 	struct kt_verify_cache *cache;
@@ -31,12 +32,13 @@ FIXTURE(cases) {
 	struct kt_query query;
 };
 
-FIXTURE_VARIANT(cases) {
+FIXTURE_VARIANT(cases)
+{
 	const struct verify_case *of;
 };
 
-static struct kt_snapshot *build(const struct case_thing *const *anchors, size_t anchor_count,
-				 const struct case_thing *const *crls, size_t crl_count,
+static struct kt_snapshot *build(struct case_thing *const *anchors, size_t anchor_count,
+				 struct case_thing *const *crls, size_t crl_count,
 				 enum kt_crl_policy policy)
 {
 	struct kt_anchor_set *set = kt_anchor_set_new();
@@ -47,11 +49,15 @@ static struct kt_snapshot *build(const struct case_thing *const *anchors, size_t
 	for (size_t i = 0; i < anchor_count; i++)
 		ASSERT_EQ(0, kt_anchor_set_add(set, anchors[i]->der.data, anchors[i]->der.len,
 					       &anchors[i]->limits, "case", 0, &error))
+		{
 			TH_LOG("%s: %s", anchors[i]->name, error.text);
+		}
 	for (size_t i = 0; i < crl_count; i++)
 		ASSERT_EQ(0, kt_anchor_set_add_crl(set, crls[i]->der.data, crls[i]->der.len, "case",
 						   0, &error))
+		{
 			TH_LOG("%s: %s", crls[i]->name, error.text);
+		}
 	kt_anchor_set_crl_policy(set, policy);
 	ASSERT_EQ(0, kt_snapshot_build(set, "cases", "made", 7, &snapshot, &error));
 	kt_anchor_set_free(set);
@@ -60,14 +66,16 @@ static struct kt_snapshot *build(const struct case_thing *const *anchors, size_t
 
 FIXTURE_SETUP(cases)
 {
+	const struct kt_verify_cache_options small = {.chains = 8, .signatures = 64};
 	const struct verify_case *asked = variant->of;
 
+	case_make_all(asked);
 	if (!asked->no_pool)
 		self->snapshot = build(asked->anchors, asked->anchor_count, asked->crls,
 				       asked->crl_count, asked->crl_policy);
 	if (asked->known_count)
 		self->known = build(asked->known, asked->known_count, NULL, 0, KT_CRL_REFUSE);
-	ASSERT_EQ(0, kt_verify_cache_new(NULL, &self->cache));
+	ASSERT_EQ(0, kt_verify_cache_new(&small, &self->cache));
 	for (int i = 0; i < VERIFIERS; i++) {
 		const struct kt_verifier_options options = {
 			.mode = i == OWN || i == OWN_CACHED ? KT_VERIFIER_OWN : KT_VERIFIER_BOTH,
@@ -202,7 +210,9 @@ static void expect_openssl(const struct verify_case *asked)
 		EXPECT_EQ(ours, difference->openssl == OPENSSL_REFUSES);
 	accepts = case_openssl_accepts(asked, &why);
 	EXPECT_EQ(difference ? !ours : ours, accepts)
+	{
 		TH_LOG("OpenSSL: %s", why);
+	}
 }
 
 TEST_F(cases, holds)
@@ -213,6 +223,50 @@ TEST_F(cases, holds)
 }
 
 /* ---- All of them ----------------------------------------------------------------------------- */
+
+/* Those no file of cases can reach, and where else they are met. */
+static const char *const elsewhere[] = {
+	"internal",	       /* memory: verify/memory */
+	"too_many_links",      /* hundreds of certificates: verify/verify */
+	"too_many_signatures", /* likewise */
+	"too_many_names",      /* likewise: verify/name_constraints */
+	"not_allowed",	       /* rules of who asks, not of kt_verify */
+	"web_empty_subject",   /* what such a CA issued comes first: web_empty_issuer */
+};
+
+static bool is_met(const struct kt_rule *rule)
+{
+	for (const struct verify_case *asked = all; asked; asked = asked->next)
+		if (asked->rule == rule || (asked->both_refuses && !strcmp(rule->name, "openssl")))
+			return true;
+	for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++)
+		if (!strcmp(elsewhere[i], rule->name))
+			return true;
+	return false;
+}
+
+TEST(every_rule_has_a_case)
+{
+	const struct kt_rule *rule;
+
+	for (size_t i = 0; (rule = kt_rule_at(i)); i++)
+		EXPECT_TRUE(is_met(rule))
+		{
+			TH_LOG("no case ends with %s", rule->name);
+		}
+}
+
+TEST(every_explained_difference_is_met)
+{
+	for (const struct case_difference *difference = case_differences(); difference;
+	     difference = difference->next) {
+		EXPECT_GT(difference->cases, 0u)
+		{
+			TH_LOG("no case has openssl=%s", difference->kind);
+		}
+		printf("%zu cases: openssl=%s\n", difference->cases, difference->kind);
+	}
+}
 
 static void add_variant(const struct verify_case *asked)
 {
