@@ -212,20 +212,32 @@ static bool read_policies(struct kt_der_view value, struct kt_cert *cert)
 	return true;
 }
 
+static bool is_oid(struct kt_der_view oid, const uint8_t *bytes, size_t len)
+{
+	return oid.len == len && !memcmp(oid.data, bytes, len);
+}
+
+/* An OID, but not anyPolicy: that is mapped neither from nor to (§4.2.1.5, §6.1.4 (a)). */
+static bool read_mapped(struct kt_der_view *in)
+{
+	static const uint8_t any_policy[] = {0x55, 0x1d, 0x20, 0x00};
+	struct kt_der_item oid;
+
+	return kt_der_expect(in, KT_DER_OID, &oid) && kt_der_is_oid(oid.content) &&
+	       !is_oid(oid.content, any_policy, sizeof any_policy);
+}
+
 static bool read_policy_mappings(struct kt_der_view value, struct kt_cert *cert)
 {
 	struct kt_der_view list;
-	struct kt_der_item pair, from, to;
+	struct kt_der_item pair;
 
 	if (!read_list(value, &list))
 		return false;
 	cert->policy_mappings = list;
 	while (list.len)
-		if (!kt_der_expect(&list, KT_DER_SEQUENCE, &pair) ||
-		    !kt_der_expect(&pair.content, KT_DER_OID, &from) ||
-		    !kt_der_is_oid(from.content) ||
-		    !kt_der_expect(&pair.content, KT_DER_OID, &to) || !kt_der_is_oid(to.content) ||
-		    pair.content.len)
+		if (!kt_der_expect(&list, KT_DER_SEQUENCE, &pair) || !read_mapped(&pair.content) ||
+		    !read_mapped(&pair.content) || pair.content.len)
 			return false;
 	return true;
 }
@@ -270,11 +282,6 @@ static bool read_policy_constraints(struct kt_der_view value, struct kt_cert *ce
 	return read_list(value, &content) &&
 	       read_skip(&content, 0, &cert->require_explicit_policy) &&
 	       read_skip(&content, 1, &inhibit_mapping) && !content.len;
-}
-
-static bool is_oid(struct kt_der_view oid, const uint8_t *bytes, size_t len)
-{
-	return oid.len == len && !memcmp(oid.data, bytes, len);
 }
 
 static uint32_t usage_of(struct kt_der_view oid)
