@@ -138,11 +138,11 @@ TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
 TESTS_sh := cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/daemon.test \
-	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test
+	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := bench/chains bench/report bench/roots bench/stats cli/bench.test cli/roots.test cli/verify.test \
 	daemon/allow.test daemon/command.test daemon/life.test daemon/pools.test daemon/swaps.test \
-	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files
+	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
