@@ -124,8 +124,8 @@ TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/h
 TESTS_verify := verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/chain verify/general_name verify/host verify/keys verify/match \
 	verify/memory verify/name_constraints verify/permitted_dns verify/public_suffix \
-	verify/signature_memo verify/signer verify/siphash verify/threads verify/verdict \
-	verify/verify verify/ways verify/web_names
+	verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
+	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
 TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/relay \
 	engine/soak engine/split engine/tight
@@ -143,13 +143,14 @@ TESTS_sh := cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daem
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := bench/chains bench/report bench/roots bench/stats cli/bench.test cli/roots.test cli/verify.test \
 	daemon/allow.test daemon/command.test daemon/life.test daemon/pools.test daemon/swaps.test \
-	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test
+	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test \
+	verify/web_roots
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
 TESTS_computing := pool/bad_input pool/lenient pool/life pool/name pool/nss pool/scan \
 	tls/ca_names tls/export tls/memory tls/split verify/cache verify/cache_race verify/cases verify/chain verify/memory \
-	verify/signature_memo verify/verify
+	verify/signature_memo verify/tamper verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.

@@ -70,18 +70,20 @@ static enum kt_rule_id check_root(const struct kt_cert *root)
 	return KT_RULE_NONE;
 }
 
-enum kt_rule_id kt_web_check_anchor(const struct kt_cert *anchor, const uint8_t *fingerprint)
+enum kt_rule_id kt_web_check_anchor_form(const struct kt_cert *anchor)
 {
-	enum kt_rule_id rule;
+	enum kt_rule_id rule = check_any(anchor);
 
-	if (kt_web_is_known_root(fingerprint))
-		return KT_RULE_NONE;
-	rule = check_any(anchor);
 	if (rule == KT_RULE_NONE)
 		rule = check_ca(anchor);
 	if (rule == KT_RULE_NONE && kt_cert_is_self_issued(anchor))
 		rule = check_root(anchor);
 	return rule;
+}
+
+enum kt_rule_id kt_web_check_anchor(const struct kt_cert *anchor, const uint8_t *fingerprint)
+{
+	return kt_web_is_known_root(fingerprint) ? KT_RULE_NONE : kt_web_check_anchor_form(anchor);
 }
 
 /* ---- The leaf -------------------------------------------------------------------------------- */

@@ -21,7 +21,13 @@ struct kt_finding kt_web_check(const struct kt_path *path);
 /* The part about an anchor, whatever it issued. */
 enum kt_rule_id kt_web_check_anchor(const struct kt_cert *anchor, const uint8_t *fingerprint);
 
+/* The same of one that is not known by name. */
+enum kt_rule_id kt_web_check_anchor_form(const struct kt_cert *anchor);
+
 /* Is it one of those roots? fingerprint: KT_DIGEST_LEN. web_roots.c says of each what it lacks. */
 bool kt_web_is_known_root(const uint8_t *fingerprint);
+
+/* Number `index` of them, from 0; NULL: there are no more. */
+const uint8_t *kt_web_known_root(size_t index);
 
 #endif

@@ -43,6 +43,11 @@ static const uint8_t known[][KT_DIGEST_LEN] = {
 	 0xd0, 0x61, 0xed, 0x31, 0xd8, 0xbb, 0xb4, 0x10, 0xcf, 0xb2},
 };
 
+const uint8_t *kt_web_known_root(size_t index)
+{
+	return index < sizeof known / sizeof known[0] ? known[index] : NULL;
+}
+
 bool kt_web_is_known_root(const uint8_t *fingerprint)
 {
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
