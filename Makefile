@@ -386,7 +386,7 @@ $(O)/tools/pki: $(O)/tools/pki.o $(call obj,selftests/lib/pki.c selftests/lib/pk
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ -lcrypto
 
-# ---- Fuzzing: make fuzz-smoke takes half a minute, make fuzz FUZZ_MINUTES=… for each --------------
+# ---- Fuzzing: make fuzz-smoke takes two minutes, make fuzz FUZZ_MINUTES=… for each --------------
 
 FUZZERS := cert chain config crl der image manifest name nss pem tls
 FUZZ_MINUTES ?= 10
@@ -402,9 +402,9 @@ $(BUILD)/fuzz/%.o: %.c Makefile
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
 
 FUZZ_SRC_der_mutations := selftests/fuzz/mutate_der.c selftests/lib/der_writer.c
-FUZZ_SRC_cert := $(SRC_verify) $(FUZZ_SRC_der_mutations)
-FUZZ_SRC_chain := $(SRC_verify) selftests/fuzz/chain_program.c selftests/lib/der_writer.c \
-	selftests/verify/words.c
+FUZZ_SRC_cert := $(SRC_verify) selftests/fuzz/foreign.c $(FUZZ_SRC_der_mutations)
+FUZZ_SRC_chain := $(SRC_verify) selftests/fuzz/chain_cert.c selftests/fuzz/chain_program.c \
+	selftests/fuzz/foreign.c selftests/lib/der_writer.c selftests/verify/words.c
 FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c $(SRC_verify_names)
 FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
 FUZZ_SRC_name := $(SRC_verify_names) selftests/verify/words.c

@@ -14,6 +14,7 @@
 
 #include "../../src/verify/cert.h"
 #include "chain_program.h"
+#include "foreign.h"
 #include "require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -74,9 +75,65 @@ static bool has_critical_of_ours(const struct kt_cert *cert, int64_t time)
 				 KT_EXT_ISSUER_ALT_NAME | KT_EXT_AUTHORITY_INFO);
 }
 
+/* A hint for who builds paths (RFC 5280 §4.2.1.1), which OpenSSL makes a condition. */
+static bool names_its_issuer(const struct kt_cert *cert, int64_t time)
+{
+	(void)time;
+	return cert->authority_names_issuer;
+}
+
+/* Which it must not (RFC 5280 §4.2.1.4); in a set of policies that changes nothing. */
+static bool has_policy_twice(const struct kt_cert *cert, int64_t time)
+{
+	struct kt_der_view list = cert->policies, rest;
+	struct kt_der_item policy, other;
+
+	(void)time;
+	while (kt_der_read(&list, &policy))
+		for (rest = list; kt_der_read(&rest, &other);)
+			if (kt_der_equal(policy.content, other.content))
+				return true;
+	return false;
+}
+
+/* Of its own issuer's name, not its key: OpenSSL looks for no issuer where no key is named. */
+static bool is_self_issued(const struct kt_cert *cert, int64_t time)
+{
+	(void)time;
+	return cert->self_issued && !cert->authority_key_id.len;
+}
+
 static bool says(const struct kt_attempt *attempt, int error)
 {
 	return !strcmp(attempt->why, X509_verify_cert_error_string(error));
+}
+
+/* foreign.h */
+static bool is_foreign(const struct kt_cert *cert, int64_t time)
+{
+	const uint8_t *at = cert->der.data;
+	X509 *x509 = d2i_X509(NULL, &at, (long)cert->der.len);
+	bool foreign = x509 ? foreign_in_extensions(x509) : foreign_in_form(cert);
+
+	(void)time;
+	X509_free(x509);
+	ERR_clear_error();
+	return foreign;
+}
+
+/*
+ * A point that is not on its curve: we decode the keys of issuers alone. With such a key nobody
+ * signs a handshake.
+ */
+static bool has_no_leaf_key(const struct kt_attempt *attempt)
+{
+	const uint8_t *at = attempt->certs[0].data;
+	X509 *x509 = d2i_X509(NULL, &at, (long)attempt->certs[0].len);
+	bool has_none = x509 && !X509_get0_pubkey(x509);
+
+	X509_free(x509);
+	ERR_clear_error();
+	return has_none;
 }
 
 static bool is_explained(const struct kt_attempt *attempt, int64_t time)
@@ -85,7 +142,17 @@ static bool is_explained(const struct kt_attempt *attempt, int64_t time)
 		return any_of(attempt, time, ends_now);
 	if (says(attempt, X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION))
 		return any_of(attempt, time, has_critical_of_ours);
-	return false;
+	if (says(attempt, X509_V_ERR_EE_KEY_TOO_SMALL))
+		return has_no_leaf_key(attempt);
+	if (says(attempt, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT) ||
+	    says(attempt, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN))
+		return any_of(attempt, time, is_self_issued);
+	if (says(attempt, X509_V_ERR_INVALID_POLICY_EXTENSION))
+		return any_of(attempt, time, has_policy_twice);
+	if (says(attempt, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY) &&
+	    any_of(attempt, time, names_its_issuer))
+		return true;
+	return any_of(attempt, time, is_foreign);
 }
 
 static void compare(const struct kt_attempt *attempt, void *arg)
