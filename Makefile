@@ -189,6 +189,7 @@ TEST_LIBS_pool/source_faults := $(call wrap,$(POOL_INJECTED) reallocarray strdup
 	fdopendir readdir)
 TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
+TEST_LIBS_verify/memory := $(call wrap,malloc calloc)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)

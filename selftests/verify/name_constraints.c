@@ -583,4 +583,15 @@ TEST(nc_names_cost_by_their_length)
 	EXPECT_EQ(8, check(path, 2, 10).budget);
 }
 
+/* For each base the whole name is gone through again. */
+TEST(nc_budget_is_spent_by_the_length_of_the_name)
+{
+	const struct cert path[] = {
+		{.subject = "CN=a23456789012345678901234567890123456789012345678901234567890"},
+		{.excluded = "DN:CN=b DN:CN=c"},
+	};
+
+	EXPECT_EQ(6, check(path, 2, 10).budget);
+}
+
 TEST_HARNESS_MAIN

@@ -205,6 +205,79 @@ TEST_F(verifier, the_right_key_is_found_among_forty_of_its_name)
 	kt_snapshot_free(snapshot);
 }
 
+/* One of more keys than are tried could have been the right one: that is said. */
+TEST_F(verifier, a_key_that_was_not_tried_is_told)
+{
+	struct pki *pki = self->world.pki;
+	struct kt_anchor_set *set = kt_anchor_set_new();
+	struct pki_options options = {.cn = "Dev", .ca = true, .no_akid = true, .no_skid = true};
+	const struct pki_cert *leaf =
+		pki_make_leaf(pki, pki_make(pki, NULL, &options), "leaf", NULL, "clientAuth");
+	struct kt_der der = {leaf->der, leaf->der_len};
+	struct kt_chain chain = {&der, 1};
+	struct kt_snapshot *snapshot;
+
+	for (int i = 0; i < 70; i++) {
+		const struct pki_cert *root = pki_make(pki, NULL, &options);
+
+		ASSERT_EQ(0, kt_anchor_set_add_der(set, root->der, root->der_len, "", 0, NULL));
+	}
+	ASSERT_EQ(0, kt_snapshot_build(set, "dev", "made", 1, &snapshot, NULL));
+	EXPECT_EQ(KT_TOO_COMPLEX,
+		  kt_verify(self->verifier, snapshot, &chain, &self->query, &self->verdict));
+	EXPECT_STREQ("too_many_signatures", self->verdict.rule->name);
+	kt_snapshot_free(snapshot);
+	kt_anchor_set_free(set);
+}
+
+/* Who forges chains cannot have names compared with constraints, policies followed, hosts looked
+ * up. */
+TEST_F(verifier, what_nobody_signed_costs_no_names)
+{
+	struct pki *pki = self->world.pki;
+	const struct pki_cert *root = world_cert(&self->world, ROOT_A);
+	struct pki_options options = {.cn = "Int",
+				      .ca = true,
+				      .no_skid = true,
+				      .name_constraints = "excluded;DNS:l.test"};
+	const struct pki_cert *intermediate = pki_make(pki, root, &options);
+	const struct pki_cert *forger = pki_make(pki, NULL, &options);
+	const struct pki_cert *leaf = pki_make(
+		pki, forger, &(struct pki_options){.cn = "l", .dns = {"l.test"}, .no_akid = true});
+	const struct pki_cert *honest =
+		pki_make(pki, intermediate,
+			 &(struct pki_options){.cn = "l", .dns = {"l.test"}, .no_akid = true});
+	struct kt_der der[] = {{leaf->der, leaf->der_len},
+			       {intermediate->der, intermediate->der_len}};
+	struct kt_chain chain = {der, 2};
+
+	EXPECT_EQ(KT_BAD_SIGNATURE,
+		  kt_verify(self->verifier, self->a, &chain, &self->query, &self->verdict));
+	der[0] = (struct kt_der){honest->der, honest->der_len};
+	EXPECT_EQ(KT_NAME_CONSTRAINT,
+		  kt_verify(self->verifier, self->a, &chain, &self->query, &self->verdict));
+}
+
+TEST_F(verifier, certificates_without_bytes_are_malformed)
+{
+	struct kt_der der[] = {{NULL, 5}, {NULL, 0}};
+	struct kt_chain chain = {der, 1};
+	struct kt_verify_cache *cache;
+	struct kt_verifier *verifier;
+
+	ASSERT_EQ(0, kt_verify_cache_new(NULL, &cache));
+	verifier = kt_verifier_new(&(struct kt_verifier_options){.cache = cache});
+	ASSERT_NE(NULL, verifier);
+	EXPECT_EQ(KT_MALFORMED, kt_verify(verifier, self->a, &chain, &self->query, &self->verdict));
+	EXPECT_EQ(0, self->verdict.depth);
+	chain.count = 2;
+	world_chain(&self->world, LIST(LEAF_A), 1, der);
+	EXPECT_EQ(KT_MALFORMED, kt_verify(verifier, self->a, &chain, &self->query, &self->verdict));
+	EXPECT_EQ(1, self->verdict.depth);
+	kt_verifier_free(verifier);
+	kt_verify_cache_free(cache);
+}
+
 /* All issuers of all: the search is cut, named, and quick. */
 TEST_F(verifier, a_maze_of_certificates_is_cut)
 {

@@ -51,8 +51,6 @@ static struct kt_finding read_one(struct work *work, size_t index)
 	struct kt_scan scan;
 	const char *why;
 
-	if (!der->data || !der->len || der->len > KT_CERTIFICATE_MAX)
-		return malformed("it is empty, or larger than a certificate may be", index);
 	if (is_known(work, der))
 		return KT_FINE;
 	why = kt_cert_read(der->data, der->len, &work->certs[work->count]);
@@ -141,6 +139,8 @@ static struct kt_finding check_path(struct work *work, const struct kt_path *pat
 	if (kt_is_fine(finding))
 		finding = check_signatures(work, path);
 	if (kt_is_fine(finding))
+		finding = kt_rules_check_signed(path, asked->query);
+	if (kt_is_fine(finding))
 		finding = ask_both(work, path);
 	if (kt_is_fine(finding))
 		finding = kt_revocation_check(work->judges->revocation, work->judges->signer, path,
@@ -221,6 +221,10 @@ static void search(struct work *work)
 
 	if (!kt_is_fine(finding))
 		work->decision->finding = finding;
+	/* Wrong keys were found, and not all that bear the name were tried. */
+	else if (work->search.cut != KT_RULE_NONE &&
+		 work->decision->finding.rule == KT_RULE_BAD_SIGNATURE)
+		work->decision->finding = kt_found(work->search.cut, -1);
 	kt_keys_settle(kt_signer_keys(work->judges->signer));
 }
 

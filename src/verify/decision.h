@@ -4,8 +4,8 @@
  *
  * What a path has to pass, the cheapest first; the first that accepts it ends the search:
  *
- *   rules (rules.h, limits.h, web.h) → signatures, from the anchor down → OpenSSL (both.h)
- *   → revocation
+ *   rules that look once (rules.h, limits.h) → signatures, from the anchor down → names, policies,
+ *   web (rules.h, name_constraints.h, web.h) → OpenSSL (both.h) → revocation
  *
  * Threads: the parts a decision uses belong to one thread.
  */
@@ -26,8 +26,9 @@ struct kt_judges {
 
 struct kt_case {
 	const struct kt_snapshot *snapshot;
-	const struct kt_chain *chain; /* 1 … KT_CHAIN_MAX */
-	X509 *const *x509s;	      /* the same decoded, each may be NULL; NULL: none. Borrowed */
+	/* 1 … KT_CHAIN_MAX certificates of 1 … KT_CERTIFICATE_MAX bytes */
+	const struct kt_chain *chain;
+	X509 *const *x509s; /* the same decoded, each may be NULL; NULL: none. Borrowed */
 	const struct kt_query *query;
 	kt_attempt_fn *tell; /* NULL: nobody. Else no cache is asked or filled */
 	void *tell_arg;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 #include <openssl/rsa.h>
@@ -172,6 +173,8 @@ const struct kt_public_key *kt_keys_get(struct kt_keys *keys, const struct kt_ke
 	if (slot)
 		return &slot->key;
 	made.spki = malloc(key->spki.len);
+	if (!made.spki)
+		ERR_raise(ERR_LIB_EVP, ERR_R_MALLOC_FAILURE);
 	if (!made.spki || !decode(keys, key, &made.key)) {
 		clear(&made);
 		return NULL;

@@ -24,12 +24,17 @@ struct finding {
 
 /* ---- A name ---------------------------------------------------------------------------------- */
 
-static bool spend(struct check *check, const struct kt_general_name *base)
+/* A base is read for every name; both are gone through where they are compared. */
+static bool spend(struct check *check, const struct kt_general_name *base,
+		  const struct kt_subtree_name *name)
 {
 	unsigned int steps = 1;
 
-	if (base->type == KT_GENERAL_DIRECTORY)
+	if (base->type == KT_GENERAL_DIRECTORY) {
 		steps += (unsigned int)(base->content.len / NAME_BYTES_A_STEP);
+		if (name->type == base->type)
+			steps += (unsigned int)(name->value.len / NAME_BYTES_A_STEP);
+	}
 	if (*check->budget < steps) {
 		*check->budget = 0;
 		check->why = "too many names to compare with name constraints";
@@ -49,7 +54,7 @@ static bool look(struct check *check, struct kt_der_view subtrees, holds_fn *hol
 
 	*finding = (struct finding){0};
 	while (kt_subtree_read(&subtrees, &base)) {
-		if (!spend(check, &base))
+		if (!spend(check, &base, name))
 			return false;
 		if (base.type != name->type)
 			continue;

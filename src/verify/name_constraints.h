@@ -26,8 +26,8 @@
  * KT_ACCEPTED; or KT_NAME_CONSTRAINT or KT_TOO_COMPLEX, with the depth of the certificate whose
  * name it is, or whose subtrees are malformed, and why in a few words (static storage). path: the
  * leaf first, without the anchor. *budget: what may be compared; each name takes one for each
- * subtree it is held against, Names one more for each 64 bytes of it. Where it does not suffice, it
- * is left at 0.
+ * subtree it is held against, Names one more for each 64 bytes of the subtree's base, and of the
+ * name where the two are compared. Where it does not suffice, it is left at 0.
  */
 enum kt_verdict_code kt_name_constraints_check(const struct kt_cert *const *path, size_t count,
 					       const struct kt_cert *anchor, unsigned int *budget,

@@ -14,8 +14,8 @@
  * signature, so that a wrong key costs one check, not an attempt. No path holds two certificates of
  * the same subject and key.
  *
- * The peer chooses the certificates, so everything is bounded: links looked at, and signatures
- * checked, over the whole search. Of each pair of certificate and key the signature is checked
+ * The peer chooses the certificates, so their numbers are bounded: links looked at, and signatures
+ * checked, over the whole search. What one link costs grows with the names compared. Of each pair of certificate and key the signature is checked
  * once.
  *
  * An anchor is whatever is in the snapshot, self-signed or not (RFC 5280 §6.1.1 d asks for no

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/err.h>
-
 #include "crl_scope.h"
 #include "crl_serials.h"
 
@@ -114,7 +112,7 @@ static bool is_signed_by(const struct slot *slot, struct kt_der_view spki)
 	return slot->spki && slot->spki_len == spki.len && !memcmp(slot->spki, spki.data, spki.len);
 }
 
-/* Not remembered where there is no memory for it. */
+/* Only that it signed; not remembered where there is no memory for it. */
 static void note_answer(struct slot *slot, struct kt_der_view spki)
 {
 	uint8_t *copy = malloc(spki.len);
@@ -125,12 +123,6 @@ static void note_answer(struct slot *slot, struct kt_der_view spki)
 	free(slot->spki);
 	slot->spki = copy;
 	slot->spki_len = spki.len;
-}
-
-static bool memory_ran_out(void)
-{
-	return ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE ||
-	       ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
 }
 
 /* Did the issuer's key sign it? */
@@ -155,12 +147,6 @@ static struct kt_finding verify(const struct question *question, struct slot *sl
 	if (signature.result == KT_SIGNATURE_FAILED)
 		return kt_found(KT_RULE_INTERNAL, -1);
 	*ret_signed = signature.result == KT_SIGNATURE_RIGHT;
-	/*
-	 * Without memory libcrypto may call a right signature wrong, and a CRL that does not count
-	 * revokes nobody: such an answer is none, and no such answer is kept.
-	 */
-	if (!*ret_signed && memory_ran_out())
-		return kt_found(KT_RULE_INTERNAL, -1);
 	kt_signer_remember(question->signer, &signature, true);
 	if (*ret_signed)
 		note_answer(slot, key->spki);

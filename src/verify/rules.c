@@ -153,12 +153,17 @@ struct kt_finding kt_rules_check(const struct kt_path *path, const struct kt_que
 	if (kt_is_fine(finding))
 		finding = check_path_lengths(path);
 	if (kt_is_fine(finding))
-		finding = check_name_constraints(path);
+		finding = check_times(path, query->time);
+	return finding;
+}
+
+struct kt_finding kt_rules_check_signed(const struct kt_path *path, const struct kt_query *query)
+{
+	struct kt_finding finding = check_name_constraints(path);
+
 	if (kt_is_fine(finding))
 		finding = kt_rules_check_policies(path);
 	if (kt_is_fine(finding) && kt_query_is_web(query))
 		finding = kt_web_check(path);
-	if (kt_is_fine(finding))
-		finding = check_times(path, query->time);
 	return finding;
 }

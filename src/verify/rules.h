@@ -25,7 +25,13 @@
 
 #include "path.h"
 
+/*
+ * In two halves. The first looks at each certificate once: what it refuses costs less than a
+ * signature. What the second costs grows with names, constraints and policies, so it is for paths
+ * whose signatures are right: then none but a CA of the pool can make it cost.
+ */
 struct kt_finding kt_rules_check(const struct kt_path *path, const struct kt_query *query);
+struct kt_finding kt_rules_check_signed(const struct kt_path *path, const struct kt_query *query);
 
 /* Validity at `time`, both ends included (§4.1.2.5); depth is the certificate's. */
 struct kt_finding kt_rules_check_time(const struct kt_cert *cert, int64_t time, int depth);

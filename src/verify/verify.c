@@ -196,10 +196,11 @@ static bool decide_anew(struct kt_verifier *verifier, const struct kt_case *aske
 	ERR_clear_error();
 	kt_decide(&verifier->judges, asked, &decision);
 	/*
-	 * Without memory OpenSSL may refuse under any name. Seldom it leaves no trace in the queue
-	 * (inside a signature check, say): then that name stays.
+	 * Without memory OpenSSL may refuse under any name, and nothing it accepts then is
+	 * believed. Seldom it leaves no trace in the queue (inside a signature check, say): then
+	 * that name stays.
 	 */
-	if (memory_ran_out() && !kt_is_fine(decision.finding))
+	if (memory_ran_out())
 		decision.finding = kt_found(KT_RULE_INTERNAL, -1);
 	if (!kt_is_fine(decision.finding)) {
 		refuse(verdict, decision.finding);
@@ -237,10 +238,24 @@ static void decide(struct kt_verifier *verifier, const struct kt_case *asked,
 		conclude(asked, &found, verdict);
 }
 
+/* What cannot even be looked at. depth: of the first such certificate. */
+static bool is_readable(const struct kt_chain *chain, int *ret_depth)
+{
+	for (size_t i = 0; i < chain->count; i++) {
+		const struct kt_der *der = &chain->certs[i];
+
+		*ret_depth = (int)i;
+		if (!der->data || !der->len || der->len > KT_CERTIFICATE_MAX)
+			return false;
+	}
+	return true;
+}
+
 static enum kt_verdict_code verify(struct kt_verifier *verifier, const struct kt_case *asked,
 				   struct kt_verdict *ret_verdict)
 {
 	struct kt_verdict verdict = begin(asked->snapshot);
+	int depth;
 
 	if (!asked->snapshot)
 		refuse(&verdict, kt_found(KT_RULE_NO_ANCHORS, -1));
@@ -248,6 +263,8 @@ static enum kt_verdict_code verify(struct kt_verifier *verifier, const struct kt
 		refuse(&verdict, kt_found(KT_RULE_NO_CERTIFICATE, -1));
 	else if (asked->chain->count > KT_CHAIN_MAX)
 		refuse(&verdict, kt_found(KT_RULE_TOO_MANY_CERTIFICATES, -1));
+	else if (!is_readable(asked->chain, &depth))
+		refuse(&verdict, kt_found(KT_RULE_MALFORMED, depth));
 	else
 		decide(verifier, asked, &verdict);
 	return finish(&verdict, ret_verdict);

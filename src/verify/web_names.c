@@ -97,10 +97,14 @@ static const char *check_subject(struct kt_der_view subject, struct kt_der_view 
 {
 	struct kt_name_walk walk = kt_name_walk(subject);
 	struct kt_name_attribute attribute;
+	bool seen = false;
 
 	while (kt_name_walk_next(&walk, &attribute)) {
 		if (!is_common_name(&attribute))
 			continue;
+		if (seen)
+			return "there is more than one commonName";
+		seen = true;
 		if (attribute.value.tag != KT_DER_UTF8_STRING &&
 		    attribute.value.tag != KT_DER_PRINTABLE_STRING)
 			return "a commonName is neither UTF8String nor PrintableString";

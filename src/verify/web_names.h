@@ -8,8 +8,9 @@
  *     with hyphens third and fourth only the A-labels "xn--…" (BR 7.1.2.7.12). Whether such a label
  *     decodes is not looked at.
  *   - a wildcard is "*." in front of such a name, which is no public suffix (BR 3.2.2.6)
- *   - each commonName is, byte for byte, a dNSName or the text of an iPAddress that is in the
- *     subjectAltName (BR 7.1.4.3), in UTF8String or PrintableString (BR 7.1.4.2)
+ *   - a commonName is the only one (BR 7.1.4.1), and is, byte for byte, a dNSName or the text of an
+ *     iPAddress that is in the subjectAltName (BR 7.1.4.3), in UTF8String or PrintableString (BR
+ *     7.1.4.2)
  *
  * Names of one label and reserved addresses, which no CA may certify in public, are taken: who has
  * them has a CA of one's own, and they are nobody else's.

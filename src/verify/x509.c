@@ -112,5 +112,6 @@ enum kt_verdict_code kt_verify_x509(struct kt_verifier *verifier,
 					 ret_verdict);
 	}
 	free_all(&sent);
+	ERR_clear_error();
 	return code;
 }
