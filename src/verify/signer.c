@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <openssl/ec.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 #include <openssl/rsa.h>
@@ -192,27 +191,15 @@ static bool check(struct kt_signer *signer, const struct kt_signed *object,
 	}
 }
 
-/*
- * Without memory libcrypto may call a right signature wrong, or a key undecodable. Of a certificate
- * that would refuse; a CRL that does not count would let in.
- */
-static bool memory_ran_out(void)
-{
-	return ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE ||
-	       ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
-}
-
 /* The check itself, where no cache knows. */
 static enum kt_signature_result check_anew(struct kt_signer *signer, const struct kt_signed *object,
 					   const struct kt_key *issuer, const struct sum *sum)
 {
 	const struct kt_public_key *key = kt_keys_get(signer->keys, issuer);
 
-	if (key && check(signer, object, key, sum))
-		return KT_SIGNATURE_RIGHT;
-	if (memory_ran_out())
-		return KT_SIGNATURE_FAILED;
-	return key ? KT_SIGNATURE_WRONG : KT_SIGNATURE_NO_KEY;
+	if (!key)
+		return KT_SIGNATURE_NO_KEY;
+	return check(signer, object, key, sum) ? KT_SIGNATURE_RIGHT : KT_SIGNATURE_WRONG;
 }
 
 struct kt_signer_answer kt_signer_check(struct kt_signer *signer, const struct kt_signed *object,

@@ -196,9 +196,10 @@ static bool decide_anew(struct kt_verifier *verifier, const struct kt_case *aske
 	ERR_clear_error();
 	kt_decide(&verifier->judges, asked, &decision);
 	/*
-	 * Without memory OpenSSL may refuse under any name, and nothing it accepts then is
-	 * believed. Seldom it leaves no trace in the queue (inside a signature check, say): then
-	 * that name stays.
+	 * Without memory OpenSSL may call a right signature wrong. Of a certificate that refuses,
+	 * under some name; but a CRL that does not count lets in, so nothing accepted then is
+	 * believed either. Seldom it leaves no trace in the queue (inside a signature check, say):
+	 * then that name stays.
 	 */
 	if (memory_ran_out())
 		decision.finding = kt_found(KT_RULE_INTERNAL, -1);
