@@ -343,13 +343,18 @@ JOBS := $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SUBMAKE = $(MAKE) --no-print-directory $(JOBS) WERROR=yes
 
 # Both compilers get to see everything; what runs is what gcc made.
-.PHONY: check check-kernels check-build check-headers check-includes check-mutants check-deps
+.PHONY: check check-kernels check-build check-fuzz check-headers check-includes check-mutants check-deps
+check: check-fuzz
 check check-kernels: check-build
 	$(Q)$(SAN_ENV) tools/check $(if $(SAN),,$(KERNELS))
 
 check-build: check-deps
 	+$(Q)$(SUBMAKE) all tests
 	$(if $(SAN),,+$(Q)$(SUBMAKE) CC=$(CLANG) BUILD=$(BUILD)/clang all tests)
+
+# Each fuzzer over its seeds and on for a second: what broke their build, or a seed, is seen.
+check-fuzz: check-build
+	$(if $(SAN),,+$(Q)$(SUBMAKE) fuzz-smoke FUZZ_SMOKE_SECONDS=1 FUZZ_QUIET=-verbosity=0)
 
 # Status 2: no apt here. Its list has been shown, and the packages may be there.
 check-deps:
@@ -402,13 +407,14 @@ $(BUILD)/fuzz/%.o: %.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
 
+FUZZ_SRC_names = $(SRC_verify_names) src/verify/algorithm.c src/verify/cert.c
 FUZZ_SRC_der_mutations := selftests/fuzz/mutate_der.c selftests/lib/der_writer.c
 FUZZ_SRC_cert := $(SRC_verify) selftests/fuzz/foreign.c $(FUZZ_SRC_der_mutations)
 FUZZ_SRC_chain := $(SRC_verify) selftests/fuzz/chain_cert.c selftests/fuzz/chain_program.c \
 	selftests/fuzz/foreign.c selftests/lib/der_writer.c selftests/verify/words.c
-FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c $(SRC_verify_names)
+FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c $(FUZZ_SRC_names)
 FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
-FUZZ_SRC_name := $(SRC_verify_names) selftests/verify/words.c
+FUZZ_SRC_name := $(FUZZ_SRC_names) selftests/verify/words.c
 FUZZ_SRC_tls := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_testlib) \
 	selftests/tls/keys.c selftests/tls/lab.c
 
@@ -419,11 +425,12 @@ $(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/fuzz/selftests/fuzz/%.o $(call fuzz_obj,$
 
 # New inputs are kept under build/; the committed seeds are read only.
 run_fuzzer = mkdir -p $(BUILD)/fuzz/corpus/$(1) && $(BUILD)/fuzz/$(1) -max_total_time=$(2) \
-	-timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+	-timeout=10 -rss_limit_mb=1024 $(or $(FUZZ_QUIET),-print_final_stats=1) \
 	-artifact_prefix=$(BUILD)/fuzz/$(1)- $(BUILD)/fuzz/corpus/$(1) selftests/fuzz/corpus/$(1)
 
 .PHONY: fuzz fuzz-smoke
 fuzz-smoke: $(FUZZ_BIN)
+	$(call say,FUZZ,$(FUZZERS))
 	$(Q)$(foreach f,$(FUZZERS),$(call run_fuzzer,$(f),$(FUZZ_SMOKE_SECONDS)) &&) true
 
 fuzz: $(FUZZ_BIN)
