@@ -168,7 +168,9 @@ static void accept(struct work *work, const struct kt_path *path, struct kt_wind
 
 	decision->depth = path->count;
 	decision->window = window;
-	decision->leaf = work->certs[0];
+	decision->leaf = work->certs[0].der;
+	decision->names = work->certs[0].names;
+	decision->subject = work->certs[0].subject;
 	memcpy(decision->anchor, path->origin->fingerprint, KT_DIGEST_LEN);
 	kt_subject_print(path->anchor->subject, decision->anchor_name,
 			 sizeof decision->anchor_name);

@@ -42,7 +42,9 @@ struct kt_decision {
 	uint8_t anchor[KT_DIGEST_LEN];
 	char anchor_name[64];
 	struct kt_window window; /* when the same is accepted */
-	struct kt_cert leaf;
+	struct kt_der_view leaf; /* and in it, as in struct kt_cert: */
+	struct kt_der_view names;
+	struct kt_der_view subject;
 };
 
 /* Always fills ret_decision. The name asked for is not looked at. */

@@ -8,7 +8,7 @@
 /* Names compared with constraints in one path; OpenSSL allows 1 << 20. */
 #define NAMES_MAX (1u << 16)
 
-bool kt_query_is_web(const struct kt_query *query)
+static bool is_web(const struct kt_query *query)
 {
 	if (query->policy.profile == KT_PROFILE_BY_ROLE)
 		return query->role == KT_ROLE_SERVER;
@@ -67,7 +67,8 @@ static enum kt_rule_id check_issuer(const struct kt_cert *issuer, enum kt_role r
 	return check_common(issuer, role);
 }
 
-struct kt_finding kt_rules_check_time(const struct kt_cert *cert, int64_t time, int depth)
+/* Both ends count (RFC 5280 §4.1.2.5). */
+static struct kt_finding check_time(const struct kt_cert *cert, int64_t time, int depth)
 {
 	if (time > cert->not_after)
 		return kt_found(KT_RULE_EXPIRED, depth);
@@ -140,7 +141,7 @@ static struct kt_finding check_times(const struct kt_path *path, int64_t time)
 	struct kt_finding finding = KT_FINE;
 
 	for (int depth = path->count; depth >= 0 && kt_is_fine(finding); depth--)
-		finding = kt_rules_check_time(cert_at(path, depth), time, depth);
+		finding = check_time(cert_at(path, depth), time, depth);
 	return finding;
 }
 
@@ -163,7 +164,7 @@ struct kt_finding kt_rules_check_signed(const struct kt_path *path, const struct
 
 	if (kt_is_fine(finding))
 		finding = kt_rules_check_policies(path);
-	if (kt_is_fine(finding) && kt_query_is_web(query))
+	if (kt_is_fine(finding) && is_web(query))
 		finding = kt_web_check(path);
 	return finding;
 }

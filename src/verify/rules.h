@@ -33,13 +33,7 @@
 struct kt_finding kt_rules_check(const struct kt_path *path, const struct kt_query *query);
 struct kt_finding kt_rules_check_signed(const struct kt_path *path, const struct kt_query *query);
 
-/* Validity at `time`, both ends included (§4.1.2.5); depth is the certificate's. */
-struct kt_finding kt_rules_check_time(const struct kt_cert *cert, int64_t time, int depth);
-
 /* §6.1.3 (d) - (f), §6.1.4 (a), (b), (h) - (j), §6.1.5 (a), (b), (g). The anchor's count not. */
 struct kt_finding kt_rules_check_policies(const struct kt_path *path);
-
-/* Is this the KT_PROFILE_WEB? */
-bool kt_query_is_web(const struct kt_query *query);
 
 #endif

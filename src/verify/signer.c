@@ -11,7 +11,6 @@
 #include <openssl/obj_mac.h>
 #include <openssl/rsa.h>
 
-#include "../pool/digest.h"
 #include "cache.h"
 
 #define RSA_BYTES_MAX 1024 /* 8,192 bits: algorithm.c lets no larger key through */

@@ -134,15 +134,14 @@ static uint32_t offset_in(struct kt_der_view outer, struct kt_der_view inner)
 
 static struct kt_cached_verdict to_cache(const struct kt_decision *decision)
 {
-	const struct kt_cert *leaf = &decision->leaf;
 	struct kt_cached_verdict cached = {
 		.not_before = decision->window.from,
 		.not_after = decision->window.to,
 		.depth = decision->depth,
-		.names_offset = offset_in(leaf->der, leaf->names),
-		.names_len = (uint32_t)leaf->names.len,
-		.subject_offset = offset_in(leaf->der, leaf->subject),
-		.subject_len = (uint32_t)leaf->subject.len,
+		.names_offset = offset_in(decision->leaf, decision->names),
+		.names_len = (uint32_t)decision->names.len,
+		.subject_offset = offset_in(decision->leaf, decision->subject),
+		.subject_len = (uint32_t)decision->subject.len,
 	};
 
 	memcpy(cached.anchor, decision->anchor, sizeof cached.anchor);
