@@ -148,9 +148,9 @@ TESTS_native_only := bench/chains bench/report bench/roots bench/stats cli/bench
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing := pool/bad_input pool/lenient pool/life pool/name pool/nss pool/scan \
-	tls/ca_names tls/export tls/memory tls/split verify/cache verify/cache_race verify/cases verify/chain verify/memory \
-	verify/signature_memo verify/tamper verify/verify
+TESTS_computing := pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
+	tls/ca_names tls/export tls/memory tls/split verify/anchors verify/cache verify/cache_race verify/cases verify/chain \
+	verify/keys verify/memory verify/signature_memo verify/signer verify/tamper verify/threads verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.

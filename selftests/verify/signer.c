@@ -306,8 +306,7 @@ TEST_F(signer, ecdsa_signature_has_no_negative_numbers)
 	/* The numbers of P-521 do not fill their first byte. */
 	if (!variant->curve || variant->type == KT_KEY_P521)
 		return;
-	for (numbers_of(self, bytes, numbers); numbers[0].data[0];
-	     numbers_of(self, bytes, numbers))
+	for (numbers_of(self, bytes, numbers); numbers[0].data[0]; numbers_of(self, bytes, numbers))
 		sign(self, variant, 0);
 	numbers[0].data++;
 	numbers[0].len--;
