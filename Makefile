@@ -78,8 +78,10 @@ SRC_verify := $(SRC_verify_names) $(SRC_verify_cache) src/verify/algorithm.c src
 SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
 	src/ktls/state.c src/ktls/ulp_info.c
 SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/credentials.c \
-	src/tls/describe.c src/tls/export.c src/tls/failure.c src/tls/handshake.c src/tls/hello.c \
+	src/tls/decoded.c src/tls/describe.c src/tls/export.c src/tls/failure.c src/tls/handshake.c src/tls/hello.c \
 	src/tls/peer.c src/tls/records.c src/tls/userspace.c
+# For executables only; see the file.
+SRC_tls_program := src/tls/d2i_x509.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
 	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/relay.c src/engine/ring.c \
@@ -119,7 +121,7 @@ TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image 
 	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
-TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
+TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
 	tls/split
 TESTS_verify := verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/chain verify/general_name verify/host verify/keys verify/match \
@@ -173,6 +175,7 @@ SRC_testlib := selftests/lib/der_writer.c selftests/lib/harness.c selftests/lib/
 # (TEST_OBJ_<room>/<name> = $(call obj,src/...)) and libraries (TEST_LIBS_<room>/<name>).
 TLS_LAB = $(call obj,selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_tls),$(eval TEST_OBJ_$(t) = $$(TLS_LAB)))
+TEST_OBJ_tls/decoded += $(call obj,$(SRC_tls_program))
 ENGINE_LAB = $(call obj,$(SRC_engine) selftests/engine/rig.c selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_engine),$(eval TEST_OBJ_$(t) = $$(ENGINE_LAB)))
 TEST_LIBS := -lssl -lcrypto -lpsl -lurcu-bp -luring -lbpf -ljansson -lm
@@ -223,7 +226,7 @@ ROOTS_A := $(if $(filter no,$(EMBEDDED_ROOTS)),,$(O)/libktrust_roots.a)
 .PHONY: all
 all: $(LIB_A) $(LIB_SO) $(ROOTS_A) $(PROGRAMS)
 
-$(O)/ktrustd: $(call obj,$(SRC_daemon) $(SRC_control) $(SRC_engine)) $(ROOTS_A) $(LIB_A)
+$(O)/ktrustd: $(call obj,$(SRC_daemon) $(SRC_control) $(SRC_engine) $(SRC_tls_program)) $(ROOTS_A) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -luring -ljansson
 

@@ -93,6 +93,7 @@ static const struct {
 	{"ktrust", "verifier", "own"},
 	{"ktrust", "verdicts-max", "0"},
 	{"ktrust", "signatures-max", "16777216"},
+	{"ktrust", "certificates-max", "0"},
 };
 
 #define FULL (sizeof full / sizeof full[0])
@@ -154,6 +155,7 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_EQ(KT_VERIFIER_OWN, config->verifier);
 	EXPECT_EQ(0, config->verdicts_max);
 	EXPECT_EQ(1u << 24, config->signatures_max);
+	EXPECT_EQ(0, config->certificates_max);
 }
 
 TEST(the_cases_here_cover_every_setting)

@@ -105,6 +105,7 @@ struct kt_config {
 	enum kt_verifier_mode verifier;
 	unsigned int verdicts_max; /* 0: every chain is decided anew */
 	unsigned int signatures_max;
+	unsigned int certificates_max; /* 0: each is decoded anew */
 	char *state;		       /* directory; NULL: nothing outlives the process */
 	unsigned int start_from_state; /* 1: yes */
 	struct kt_config_pool pools[KT_POOLS_MAX];

@@ -166,6 +166,7 @@ static int make_engine(struct start *start, struct kt_error *error)
 		.verifier = config->verifier,
 		.forget_verdicts = !config->verdicts_max,
 		.cache = {config->verdicts_max, config->signatures_max},
+		.certificates_max = config->certificates_max,
 	};
 
 	return kt_engine_new(&options, &start->daemon.engine, error);

@@ -37,6 +37,7 @@ int kt_door_init(struct kt_door *door, struct kt_worker *worker, const struct kt
 		.choose_pool = listener->choose_pool,
 		.choose_arg = listener->choose_arg,
 		.verifier = &worker->shared->verifier,
+		.certificates = worker->shared->certificates,
 		.policy = listener->policy,
 	};
 

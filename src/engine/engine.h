@@ -109,6 +109,8 @@ struct kt_engine_options {
 	enum kt_verifier_mode verifier;
 	bool forget_verdicts; /* no cache: every client's chain is decided anew */
 	struct kt_verify_cache_options cache;
+	/* Clients' certificates that stay decoded (struct kt_tls_certificates); 0: none. */
+	size_t certificates_max;
 };
 
 struct kt_engine;
@@ -163,6 +165,10 @@ void kt_engine_get_stats(const struct kt_engine *engine, struct kt_engine_stats 
 /* Of the cache of verdicts; zeros where there is none. */
 void kt_engine_get_cache_stats(const struct kt_engine *engine,
 			       struct kt_verify_cache_stats *ret_stats);
+
+/* Of the certificates that stay decoded; zeros where there are none. */
+void kt_engine_get_certificates_stats(const struct kt_engine *engine,
+				      struct kt_tls_certificates_stats *ret_stats);
 
 /*
  * Handshakes by outcome, one for each TCP connection taken: "accepted", a name of kt_verdict_name

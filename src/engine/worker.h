@@ -55,6 +55,7 @@ struct kt_shared {
 	uint64_t timeout_ns[KT_TIMER_COUNT];
 	unsigned int connections_max;
 	struct kt_verifier_options verifier; /* its cache is the engine's; NULL: none */
+	struct kt_tls_certificates *certificates; /* NULL: none */
 	struct kt_worker *workers;
 	unsigned int worker_count;
 	_Atomic uint64_t next_conn;

@@ -60,6 +60,7 @@ struct kt_tls_context {
 	enum kt_role peer_role;
 	struct kt_credentials *credentials; /* a client may have none */
 	struct kt_policy policy;
+	struct kt_tls_certificates *certificates; /* borrowed; NULL: none */
 	struct kt_verifier *verifier; /* NULL with KT_CLIENT_AUTH_NONE on a server */
 	struct kt_pool *pool;	      /* borrowed; likewise, or choose_pool is set */
 	int (*choose_pool)(const struct kt_hello *hello, void *choose_arg,
@@ -89,6 +90,7 @@ struct kt_tls {
 	uint32_t bytes_in;     /* during the handshake */
 	uint32_t idle_records; /* read since the handshake, or the last application data */
 	bool records_used;     /* bytes went through the userspace records */
+	bool decoded_anew;     /* a certificate of the peer's was not among context->certificates */
 	bool greeted;	       /* the hello was looked at: name and pool are settled */
 	const struct sockaddr *local, *remote; /* borrowed; for choose_pool */
 	struct kt_pool *pool;		       /* borrowed; NULL: none, or not chosen yet */

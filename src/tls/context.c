@@ -143,6 +143,7 @@ int kt_tls_context_new(const struct kt_tls_context_options *options,
 	context->now_arg = options->now_arg;
 	context->client_auth = options->client_auth;
 	context->policy = options->policy;
+	context->certificates = options->certificates;
 	err = set_up(context, options, error);
 	ERR_clear_error();
 	if (err)
