@@ -177,6 +177,13 @@ struct kt_tls_context_options {
 	const struct kt_verifier_options *verifier;
 	struct kt_tls_certificates *certificates; /* borrowed; NULL: none */
 	struct kt_policy policy;
+	/*
+	 * Records stay in userspace, kt_tls_export is -EOPNOTSUPP: no traffic secret is taken from
+	 * libssl, which offers them in hexadecimal only (6 % of a handshake's instructions). A
+	 * TLS 1.3 server then cannot put access_denied in the place of libssl's certificate_unknown
+	 * for peers that are not_allowed.
+	 */
+	bool no_export;
 	/* Seconds since the epoch, called for each verification. NULL: CLOCK_REALTIME. */
 	int64_t (*now)(void *now_arg);
 	void *now_arg;

@@ -72,6 +72,7 @@ struct kt_tls_context {
 	int64_t (*now)(void *now_arg);
 	void *now_arg;
 	enum kt_client_auth client_auth;
+	bool no_export;
 	EVP_KDF *hkdf;
 	EVP_KDF *tls1_prf;
 };

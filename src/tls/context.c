@@ -115,7 +115,8 @@ static int set_up(struct kt_tls_context *context, const struct kt_tls_context_op
 	ask_for_certificate(context, options);
 	if (options->peer_role == KT_ROLE_CLIENT)
 		SSL_CTX_set_client_hello_cb(context->ssl_context, kt_tls_client_hello, NULL);
-	SSL_CTX_set_keylog_callback(context->ssl_context, kt_tls_keep_secret);
+	if (!options->no_export)
+		SSL_CTX_set_keylog_callback(context->ssl_context, kt_tls_keep_secret);
 	return 0;
 }
 
@@ -144,6 +145,7 @@ int kt_tls_context_new(const struct kt_tls_context_options *options,
 	context->client_auth = options->client_auth;
 	context->policy = options->policy;
 	context->certificates = options->certificates;
+	context->no_export = options->no_export;
 	err = set_up(context, options, error);
 	ERR_clear_error();
 	if (err)
