@@ -82,7 +82,7 @@ SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c
 	src/tls/peer.c src/tls/records.c src/tls/userspace.c
 # For executables only; see the file.
 SRC_tls_program := src/tls/d2i_x509.c
-SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/engine/conn.c \
+SRC_engine := src/engine/address.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
 	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/relay.c src/engine/ring.c \
 	src/engine/stats.c src/engine/worker.c
@@ -194,6 +194,7 @@ TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_verify/memory := $(call wrap,malloc calloc)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
+TEST_LIBS_engine/tight := $(call wrap,kt_blocks_grow)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
 OBJ_trace_test = $(call obj,$(SRC_trace) selftests/trace/support.c)

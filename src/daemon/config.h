@@ -6,8 +6,8 @@
  * kt_config_set, so that neither can do what the other cannot. Settings given later replace
  * earlier ones; the sources and allow rules of a pool and the names of a listener add up.
  *
- *   [ktrust]            control workers ktls handshake-timeout connect-timeout drain-timeout
- *                       connections-max state start-from-state
+ *   [ktrust]            control workers ktls handshake-timeout connect-timeout idle-timeout
+ *                       drain-timeout connections-max state start-from-state
  *   [pool NAME]         source purpose lenient crl-policy allow anchors-min removed-max manifest
  *                       manifest-key history watch watch-debounce
  *   [listener NAME]     listen backend certificate key client-auth client-pool client-pool-for
@@ -100,6 +100,7 @@ struct kt_config {
 	enum kt_ktls_mode ktls;
 	unsigned int handshake_timeout_ms;
 	unsigned int connect_timeout_ms;
+	unsigned int idle_timeout_ms;
 	unsigned int drain_timeout_ms;
 	unsigned int connections_max;
 	enum kt_verifier_mode verifier;

@@ -162,6 +162,7 @@ static int make_engine(struct start *start, struct kt_error *error)
 		.ktls = config->ktls,
 		.handshake_timeout_ms = config->handshake_timeout_ms,
 		.connect_timeout_ms = config->connect_timeout_ms,
+		.idle_timeout_ms = config->idle_timeout_ms,
 		.connections_max = config->connections_max,
 		.verifier = config->verifier,
 		.forget_verdicts = !config->verdicts_max,

@@ -14,6 +14,7 @@
 
 #define HANDSHAKE_TIMEOUT_MS 10000
 #define CONNECT_TIMEOUT_MS   5000
+#define IDLE_TIMEOUT_MS	     3600000
 #define LINGER_TIMEOUT_MS    2000
 #define CONNECTIONS_MAX	     65536
 #define WORKERS_MAX	     1024
@@ -224,6 +225,7 @@ int kt_engine_new(const struct kt_engine_options *options, struct kt_engine **re
 		milliseconds(options->handshake_timeout_ms, HANDSHAKE_TIMEOUT_MS);
 	shared->timeout_ns[KT_TIMER_CONNECT] =
 		milliseconds(options->connect_timeout_ms, CONNECT_TIMEOUT_MS);
+	shared->timeout_ns[KT_TIMER_IDLE] = milliseconds(options->idle_timeout_ms, IDLE_TIMEOUT_MS);
 	shared->timeout_ns[KT_TIMER_LINGER] = milliseconds(LINGER_TIMEOUT_MS, 0);
 	shared->connections_max =
 		options->connections_max ? options->connections_max : CONNECTIONS_MAX;
