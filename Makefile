@@ -88,12 +88,15 @@ SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trac
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
-SRC_bench := src/bench/chains.c src/bench/clock.c src/bench/json.c src/bench/keys.c \
-	src/bench/load_ours.c src/bench/load_stock.c src/bench/machine.c src/bench/material.c \
+SRC_bench := src/bench/backend.c src/bench/chains.c src/bench/client.c src/bench/clock.c \
+	src/bench/fill.c src/bench/find.c src/bench/handshake.c src/bench/interrupt.c \
+	src/bench/json.c src/bench/keys.c src/bench/kind.c src/bench/load.c src/bench/load_ours.c \
+	src/bench/load_stock.c src/bench/machine.c src/bench/material.c src/bench/parties.c \
 	src/bench/pool.c src/bench/progress.c src/bench/readers.c src/bench/roots.c \
-	src/bench/run.c src/bench/stats.c src/bench/svg.c src/bench/table.c src/bench/verify.c \
-	src/bench/verify_limit.c src/bench/verify_ours.c src/bench/verify_rounds.c \
-	src/bench/verify_stock.c
+	src/bench/run.c src/bench/scratch.c src/bench/serve_stock.c src/bench/server.c \
+	src/bench/session.c src/bench/sides.c src/bench/stats.c src/bench/svg.c src/bench/table.c \
+	src/bench/verify.c src/bench/verify_limit.c src/bench/verify_ours.c \
+	src/bench/verify_rounds.c src/bench/verify_stock.c
 SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
 	src/daemon/gather.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
 	src/daemon/ops_life.c src/daemon/ops_pool.c src/daemon/options.c src/daemon/pools.c \
@@ -391,6 +394,25 @@ $(O)/tools/pki: $(O)/tools/pki.o $(call obj,selftests/lib/pki.c selftests/lib/pk
 		selftests/lib/pki_parts.c)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ -lcrypto
+
+# What `ktrust bench handshake` starts other servers with. Go's is built where Go is: it takes a while the first time.
+GO ?= go
+PEERS := haproxy.cfg.in hitch.conf.in nginx.conf.in stunnel.conf.in
+HAVE_GO = $(shell command -v $(GO) 2>/dev/null)
+.PHONY: peers
+peers: $(PEERS:%=$(O)/peers/%) $(if $(HAVE_GO),$(O)/peers/go-relay)
+all: $(PEERS:%=$(O)/peers/%)
+
+$(O)/peers/%.in: tools/peers/%.in
+	$(call say,COPY,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@
+
+# Nothing of the network: the standard library is all it takes.
+$(O)/peers/go-relay: tools/peers/relay.go
+	$(call say,GO,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=0 $(GO) build -trimpath -o $@ $<
 
 # ---- Fuzzing: make fuzz-smoke takes two minutes, make fuzz FUZZ_MINUTES=… for each --------------
 
