@@ -134,17 +134,17 @@ TESTS_engine := engine/address engine/backend engine/handshake engine/limits eng
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config daemon/watch
-TESTS_bench := bench/chains bench/report bench/roots bench/stats
+TESTS_bench := bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
 TESTS_cli := cli/trace cli/trace_output
 
 TEST_ROOMS := error pool verify tls ktls engine trace control daemon bench cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/daemon.test \
+TESTS_sh := bench/handshake.test cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/daemon.test \
 	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
-TESTS_native_only := bench/chains bench/report bench/roots bench/stats cli/bench.test cli/roots.test cli/verify.test \
+TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
 	daemon/allow.test daemon/command.test daemon/life.test daemon/pools.test daemon/swaps.test \
 	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test \
 	verify/web_roots
@@ -208,6 +208,9 @@ TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))
 TEST_OBJ_control/control = $(call obj,$(SRC_control))
 TEST_OBJ_control/message = $(call obj,$(SRC_control))
 TEST_OBJ_bench/chains = $(call obj,$(SRC_bench))
+TEST_OBJ_bench/fill = $(call obj,src/bench/fill.c)
+TEST_OBJ_bench/load = $(call obj,$(SRC_bench))
+TEST_OBJ_bench/server = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/report = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
 TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)
@@ -397,7 +400,7 @@ $(O)/tools/pki: $(O)/tools/pki.o $(call obj,selftests/lib/pki.c selftests/lib/pk
 
 # What `ktrust bench handshake` starts other servers with. Go's is built where Go is: it takes a while the first time.
 GO ?= go
-PEERS := haproxy.cfg.in hitch.conf.in nginx.conf.in stunnel.conf.in
+PEERS := haproxy.cfg.in hitch.conf.in nginx.conf.in openssl.cnf.in stunnel.conf.in
 HAVE_GO = $(shell command -v $(GO) 2>/dev/null)
 .PHONY: peers
 peers: $(PEERS:%=$(O)/peers/%) $(if $(HAVE_GO),$(O)/peers/go-relay)

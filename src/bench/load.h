@@ -9,7 +9,8 @@
  * resumed session, a ticket (which costs a server something that others do not pay), another byte,
  * a connection that the backend has not seen.
  *
- * Threads: one.
+ * Threads: one. Between kt_bench_interrupt_begin and _end: a server that goes away must not raise
+ * SIGPIPE.
  *
  * What it does not do: the clients do not verify the server.
  */

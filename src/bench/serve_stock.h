@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The plainest relay that libssl makes: one connection after the other, each read and written until
- * both its ends are through, nothing kept from one to the next. For a process of its own.
+ * A plain relay on libssl as one would write it: one thread, epoll, one SSL_CTX, nothing kept from
+ * one connection to the next. For a process of its own.
+ *
+ * What it does not do: it limits neither the time nor the number of connections.
  */
 #ifndef KT_BENCH_SERVE_STOCK_H
 #define KT_BENCH_SERVE_STOCK_H

@@ -11,6 +11,7 @@
 #include "serve_stock.h"
 
 #define ARGUMENTS_MAX 12
+#define SETTINGS_MAX  2
 
 enum place { IN_US, BESIDE_US, IN_PATH, AMONG_PEERS };
 
@@ -18,12 +19,13 @@ struct side {
 	const char *program; /* its file's name */
 	enum place place;
 	const char *version; /* the flag that makes it tell */
-	/* In the directory of peers, without ".in"; written under this name. NULL: none. */
-	const char *settings;
-	const char *environment;	      /* "NAME=value"; NULL: nothing is added */
+	/* In the directory of peers, without ".in"; written under these names. */
+	const char *settings[SETTINGS_MAX];
+	const char *environment; /* "NAME=value", with places; NULL: nothing is added */
 	const char *arguments[ARGUMENTS_MAX]; /* with places to fill in (fill.h) */
 };
 
+/* haproxy and hitch have no setting of their own against the tickets of TLS 1.3: libssl has. */
 static const struct side sides[KT_BENCH_SIDES] = {
 	[KT_BENCH_OURS] = {.program = "ktrustd",
 			   .place = BESIDE_US,
@@ -40,22 +42,24 @@ static const struct side sides[KT_BENCH_SIDES] = {
 	[KT_BENCH_FIRST_PEER] = {.program = "nginx",
 				 .place = IN_PATH,
 				 .version = "-v",
-				 .settings = "nginx.conf",
+				 .settings = {"nginx.conf"},
 				 .arguments = {"-e", "stderr", "-c", "@DIR@/nginx.conf"}},
 	{.program = "haproxy",
 	 .place = IN_PATH,
 	 .version = "-v",
-	 .settings = "haproxy.cfg",
+	 .settings = {"haproxy.cfg", "openssl.cnf"},
+	 .environment = "OPENSSL_CONF=@DIR@/openssl.cnf",
 	 .arguments = {"-db", "-f", "@DIR@/haproxy.cfg"}},
 	{.program = "hitch",
 	 .place = IN_PATH,
 	 .version = "--version",
-	 .settings = "hitch.conf",
+	 .settings = {"hitch.conf", "openssl.cnf"},
+	 .environment = "OPENSSL_CONF=@DIR@/openssl.cnf",
 	 .arguments = {"--config=@DIR@/hitch.conf"}},
 	{.program = "stunnel",
 	 .place = IN_PATH,
 	 .version = "-version",
-	 .settings = "stunnel.conf",
+	 .settings = {"stunnel.conf"},
 	 .arguments = {"@DIR@/stunnel.conf"}},
 	{.program = "go-relay",
 	 .place = AMONG_PEERS,
@@ -70,16 +74,19 @@ static const char *const names[KT_BENCH_SIDES] = {"ours", "stock", "limit", KT_B
 
 /* ---- Finding --------------------------------------------------------------------------------- */
 
-static bool in_peers(const struct kt_bench_options *options, const char *name, const char *ending,
-		     char path[static PATH_MAX])
+static bool find_peers(const struct kt_bench_options *options, char path[static PATH_MAX])
 {
-	char dir[PATH_MAX];
+	if (!options->peers)
+		return kt_bench_beside("peers", path);
+	return snprintf(path, PATH_MAX, "%s", options->peers) < PATH_MAX;
+}
 
-	if (options->peers)
-		snprintf(dir, sizeof dir, "%s", options->peers);
-	else if (!kt_bench_beside("peers", dir))
-		return false;
-	return snprintf(path, PATH_MAX, "%s/%s%s", dir, name, ending) < PATH_MAX;
+/* False: it is not among the peers' files. */
+static bool look_for(const struct kt_bench_found *found, const char *name, const char *ending,
+		     int mode, char path[static PATH_MAX])
+{
+	return snprintf(path, PATH_MAX, "%s/%s%s", found->peers, name, ending) < PATH_MAX &&
+	       !access(path, mode);
 }
 
 static int not_there(struct kt_bench_found *found, const char *fmt, const char *what)
@@ -109,18 +116,18 @@ static int find_ours(const struct kt_bench_options *options, struct kt_bench_fou
 	return 0;
 }
 
-static int find_peer(const struct side *side, const struct kt_bench_options *options,
-		     struct kt_bench_found *found)
+static int find_peer(const struct side *side, struct kt_bench_found *found)
 {
+	char path[PATH_MAX];
+
 	if (side->place == IN_PATH && !kt_bench_find_program(side->program, found->program))
 		return not_there(found, "%s is not installed (tools/deps bench)", side->program);
-	if (side->place == AMONG_PEERS &&
-	    (!in_peers(options, side->program, "", found->program) || access(found->program, X_OK)))
+	if (side->place == AMONG_PEERS && !look_for(found, side->program, "", X_OK, found->program))
 		return not_there(found, "%s is not built (make peers, where Go is installed)",
 				 side->program);
-	if (side->settings && (!in_peers(options, side->settings, ".in", found->settings) ||
-			       access(found->settings, R_OK)))
-		return not_there(found, "no %s.in (make peers, or --peers DIR)", side->settings);
+	for (size_t i = 0; i < SETTINGS_MAX && side->settings[i]; i++)
+		if (!look_for(found, side->settings[i], ".in", R_OK, path))
+			return not_there(found, "no %s.in (--peers DIR)", side->settings[i]);
 	return 0;
 }
 
@@ -134,7 +141,7 @@ int kt_bench_side_find(size_t number, const struct kt_bench_options *options,
 	if (side->place == BESIDE_US)
 		ret = find_ours(options, &found, error);
 	else if (side->place != IN_US)
-		ret = find_peer(side, options, &found);
+		ret = find_peers(options, found.peers) ? find_peer(side, &found) : -ENOENT;
 	if (ret == 0 && side->version)
 		kt_bench_ask_version(found.program, side->version, found.note, sizeof found.note);
 	*ret_found = found;
@@ -143,23 +150,26 @@ int kt_bench_side_find(size_t number, const struct kt_bench_options *options,
 
 /* ---- Starting -------------------------------------------------------------------------------- */
 
-/* Its settings, filled in, under their name in the directory. */
-static int write_settings(const char *name, const struct side *side,
-			  const struct kt_bench_found *found,
+/* One of its settings, filled in, under its name in the directory. */
+static int write_settings(const char *side, const char *name, const struct kt_bench_found *found,
 			  const struct kt_bench_scratch *scratch,
 			  const struct kt_bench_values *values, struct kt_error *error)
 {
-	char *template = NULL, *text = NULL;
+	char path[PATH_MAX], *template = NULL, *text = NULL;
 	size_t len;
-	int ret = kt_bench_read_text(found->settings, &template, &len, error);
+	int ret;
 
+	if (!look_for(found, name, ".in", R_OK, path))
+		return kt_error_set(error, errno, path, 0, "%s", strerror(errno));
+	ret = kt_bench_read_text(path, &template, &len, error);
 	if (ret == 0)
-		ret = kt_bench_fill(template, values, name, &text, error);
+		ret = kt_bench_fill(template, values, side, &text, error);
 	if (ret == 0)
-		ret = kt_bench_scratch_write(scratch, side->settings, text, error);
+		ret = kt_bench_scratch_write(scratch, name, text, error);
 	free(template);
 	free(text);
-	return ret;
+	/* Those that several share are the same for all. */
+	return ret == -EEXIST ? 0 : ret;
 }
 
 /* argv of the program; each but the first is to be freed, also after a failure. */
@@ -195,14 +205,17 @@ static int run_program(const struct side *side, const struct kt_bench_found *fou
 		       const struct kt_bench_values *values, int cpu,
 		       struct kt_bench_server *server, struct kt_error *error)
 {
-	char *argv[ARGUMENTS_MAX + 2];
-	struct kt_bench_command command = {
-		.argv = argv, .environment = side->environment, .cpu = cpu};
+	char *argv[ARGUMENTS_MAX + 2], *environment = NULL;
+	struct kt_bench_command command = {.argv = argv, .cpu = cpu};
 	int ret = fill_arguments(side, found, values, argv, error);
 
+	if (ret == 0 && side->environment)
+		ret = kt_bench_fill(side->environment, values, server->name, &environment, error);
+	command.environment = environment;
 	if (ret == 0)
 		ret = kt_bench_server_start(server, &command, error);
 	free_arguments(argv);
+	free(environment);
 	return ret;
 }
 
@@ -218,8 +231,8 @@ int kt_bench_side_start(size_t number, const struct kt_bench_found *found,
 	int ret = 0;
 
 	snprintf(server.log, sizeof server.log, "%s/%s.log", scratch->path, server.name);
-	if (side->settings)
-		ret = write_settings(server.name, side, found, scratch, values, error);
+	for (size_t i = 0; ret == 0 && i < SETTINGS_MAX && side->settings[i]; i++)
+		ret = write_settings(server.name, side->settings[i], found, scratch, values, error);
 	if (ret == 0 && side->place == IN_US)
 		ret = kt_bench_server_start(&server, &stock, error);
 	else if (ret == 0)

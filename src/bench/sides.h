@@ -15,7 +15,7 @@
 
 struct kt_bench_found {
 	char program[PATH_MAX];	      /* empty: stock, which is in this one */
-	char settings[PATH_MAX];      /* the template; empty: there is none */
+	char peers[PATH_MAX];	      /* of a peer: the directory of its settings */
 	char note[KT_BENCH_NOTE_MAX]; /* the version; where it was not found, why */
 };
 
