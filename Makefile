@@ -6,6 +6,7 @@
 # make check-mutants  each safeguard listed in selftests/mutants has a test that fails without it
 # make soak         ten minutes of swaps under load (SOAK_SECONDS=600)
 # make tests        only builds the test programs (make -C selftests run_tests runs them)
+# make peers        what `ktrust bench handshake` starts other servers with (GO=go)
 # make demo         the whole way of a connection, with real clients
 # Variables: V=1 (show commands), CC=clang, SAN=address|thread, WERROR=yes, EMBEDDED_ROOTS=no (programs carry no roots)
 
