@@ -6,6 +6,7 @@
 # make check-mutants  each safeguard listed in selftests/mutants has a test that fails without it
 # make soak         ten minutes of swaps under load (SOAK_SECONDS=600)
 # make tests        only builds the test programs (make -C selftests run_tests runs them)
+# make peers        what `ktrust bench handshake` starts other servers with (GO=go)
 # make demo         the whole way of a connection, with real clients
 # Variables: V=1 (show commands), CC=clang, SAN=address|thread, WERROR=yes, EMBEDDED_ROOTS=no (programs carry no roots)
 
@@ -90,12 +91,15 @@ SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trac
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
-SRC_bench := src/bench/chains.c src/bench/clock.c src/bench/json.c src/bench/keys.c \
-	src/bench/load_ours.c src/bench/load_stock.c src/bench/machine.c src/bench/material.c \
+SRC_bench := src/bench/backend.c src/bench/chains.c src/bench/client.c src/bench/clock.c \
+	src/bench/fill.c src/bench/find.c src/bench/handshake.c src/bench/interrupt.c \
+	src/bench/json.c src/bench/keys.c src/bench/kind.c src/bench/load.c src/bench/load_ours.c \
+	src/bench/load_stock.c src/bench/machine.c src/bench/material.c src/bench/parties.c \
 	src/bench/pool.c src/bench/progress.c src/bench/readers.c src/bench/roots.c \
-	src/bench/run.c src/bench/stats.c src/bench/svg.c src/bench/table.c src/bench/verify.c \
-	src/bench/verify_limit.c src/bench/verify_ours.c src/bench/verify_rounds.c \
-	src/bench/verify_stock.c
+	src/bench/run.c src/bench/scratch.c src/bench/serve_stock.c src/bench/server.c \
+	src/bench/session.c src/bench/sides.c src/bench/stats.c src/bench/svg.c src/bench/table.c \
+	src/bench/verify.c src/bench/verify_limit.c src/bench/verify_ours.c \
+	src/bench/verify_rounds.c src/bench/verify_stock.c
 SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
 	src/daemon/gather.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
 	src/daemon/ops_life.c src/daemon/ops_pool.c src/daemon/options.c src/daemon/pools.c \
@@ -133,17 +137,17 @@ TESTS_engine := engine/address engine/backend engine/handshake engine/limits eng
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config daemon/watch
-TESTS_bench := bench/chains bench/report bench/roots bench/stats
+TESTS_bench := bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
 TESTS_cli := cli/trace cli/trace_output
 
 TEST_ROOMS := error pool verify tls ktls engine trace control daemon bench cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/daemon.test \
+TESTS_sh := bench/handshake.test cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/daemon.test \
 	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
-TESTS_native_only := bench/chains bench/report bench/roots bench/stats cli/bench.test cli/roots.test cli/verify.test \
+TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
 	daemon/allow.test daemon/command.test daemon/life.test daemon/pools.test daemon/swaps.test \
 	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test \
 	verify/web_roots
@@ -209,6 +213,9 @@ TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))
 TEST_OBJ_control/control = $(call obj,$(SRC_control))
 TEST_OBJ_control/message = $(call obj,$(SRC_control))
 TEST_OBJ_bench/chains = $(call obj,$(SRC_bench))
+TEST_OBJ_bench/fill = $(call obj,src/bench/fill.c)
+TEST_OBJ_bench/load = $(call obj,$(SRC_bench))
+TEST_OBJ_bench/server = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/report = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
 TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)
@@ -395,6 +402,25 @@ $(O)/tools/pki: $(O)/tools/pki.o $(call obj,selftests/lib/pki.c selftests/lib/pk
 		selftests/lib/pki_parts.c)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ -lcrypto
+
+# What `ktrust bench handshake` starts other servers with. Go's is built where Go is: it takes a while the first time.
+GO ?= go
+PEERS := haproxy.cfg.in hitch.conf.in nginx.conf.in openssl.cnf.in stunnel.conf.in
+HAVE_GO = $(shell command -v $(GO) 2>/dev/null)
+.PHONY: peers
+peers: $(PEERS:%=$(O)/peers/%) $(if $(HAVE_GO),$(O)/peers/go-relay)
+all: $(PEERS:%=$(O)/peers/%)
+
+$(O)/peers/%.in: tools/peers/%.in
+	$(call say,COPY,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@
+
+# Nothing of the network: the standard library is all it takes.
+$(O)/peers/go-relay: tools/peers/relay.go
+	$(call say,GO,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=0 $(GO) build -trimpath -o $@ $<
 
 # ---- Fuzzing: make fuzz-smoke takes two minutes, make fuzz FUZZ_MINUTES=… for each --------------
 
