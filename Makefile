@@ -123,7 +123,7 @@ TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/h
 	tls/split
 TESTS_verify := verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/chain verify/general_name verify/host verify/keys verify/match \
-	verify/memory verify/name_constraints verify/permitted_dns verify/public_suffix \
+	verify/memory verify/name_constraints verify/path verify/permitted_dns verify/public_suffix \
 	verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes

@@ -100,7 +100,7 @@ static bool has_policy_twice(const struct kt_cert *cert, int64_t time)
 static bool is_self_issued(const struct kt_cert *cert, int64_t time)
 {
 	(void)time;
-	return kt_cert_is_self_issued(cert) && !cert->authority_key_id.len;
+	return cert->self_issued && !cert->authority_key_id.len;
 }
 
 static bool says(const struct kt_attempt *attempt, int error)

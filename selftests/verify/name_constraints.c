@@ -32,7 +32,7 @@ static void make(const struct cert *cert, struct made *made)
 	ASSERT_TRUE(words_subtrees(cert->permitted ? cert->permitted : "", &made->permitted));
 	ASSERT_TRUE(words_subtrees(cert->excluded ? cert->excluded : "", &made->excluded));
 	made->cert = (struct kt_cert){
-		.issuer = cert->self_issued ? view(&made->subject) : (struct kt_der_view){0},
+		.self_issued = cert->self_issued,
 		.subject = view(&made->subject),
 		.names = view(&made->names),
 		.permitted = view(&made->permitted),

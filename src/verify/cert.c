@@ -450,6 +450,7 @@ const char *kt_cert_read(const uint8_t *der, size_t len, struct kt_cert *ret_cer
 		.serial = scan.serial,
 		.issuer = scan.issuer,
 		.subject = scan.subject,
+		.self_issued = kt_name_equal(scan.issuer, scan.subject),
 		.key = kt_algorithm_of_key(scan.spki),
 		.path_len = KT_SKIP_NEVER,
 		.key_usage = UINT32_MAX,
@@ -464,9 +465,4 @@ const char *kt_cert_read(const uint8_t *der, size_t len, struct kt_cert *ret_cer
 	    !kt_scan_seconds(scan.not_after, &ret_cert->not_after))
 		return "a date of the validity does not exist";
 	return read_extensions(scan.extensions, ret_cert);
-}
-
-bool kt_cert_is_self_issued(const struct kt_cert *cert)
-{
-	return kt_name_equal(cert->issuer, cert->subject);
 }

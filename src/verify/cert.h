@@ -59,6 +59,7 @@ struct kt_cert {
 	struct kt_der_view serial;    /* content of the INTEGER */
 	struct kt_der_view issuer;    /* DER Name */
 	struct kt_der_view subject;
+	bool self_issued;   /* the two are equal (RFC 5280 §3.2, §7.1) */
 	int64_t not_before; /* seconds since the epoch, UTC */
 	int64_t not_after;  /* the last second of validity */
 	struct kt_key key;
@@ -90,9 +91,6 @@ struct kt_cert {
  * An unknown algorithm is no fault of the form: algorithm and key.type then say so.
  */
 const char *kt_cert_read(const uint8_t *der, size_t len, struct kt_cert *ret_cert);
-
-/* Are issuer and subject equal (RFC 5280 §3.2, §7.1)? */
-bool kt_cert_is_self_issued(const struct kt_cert *cert);
 
 static inline bool kt_cert_has(const struct kt_cert *cert, uint32_t extensions)
 {

@@ -180,7 +180,7 @@ static enum kt_verdict_code check_below(struct check *check, const struct kt_cer
 		return refuse(check, "malformed name constraints");
 	while (code == KT_ACCEPTED && depth-- > 0) {
 		*ret_depth = (int)depth;
-		if (depth == 0 || !kt_cert_is_self_issued(path[depth]))
+		if (depth == 0 || !path[depth]->self_issued)
 			code = check_cert(check, path[depth]);
 	}
 	return code;

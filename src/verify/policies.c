@@ -108,7 +108,7 @@ static void lower(uint32_t *counter, uint32_t to)
 /* §6.1.4 (h) - (j), §6.1.5 (a), (b) */
 static void count(struct counters *counters, const struct kt_cert *cert, bool is_leaf)
 {
-	if (is_leaf || !kt_cert_is_self_issued(cert)) {
+	if (is_leaf || !cert->self_issued) {
 		count_down(&counters->explicit_policy);
 		count_down(&counters->inhibit_any);
 	}
@@ -140,7 +140,7 @@ struct kt_finding kt_rules_check_policies(const struct kt_path *path)
 		return KT_FINE;
 	for (int depth = path->count - 1; depth >= 0; depth--) {
 		const struct kt_cert *cert = path->certs[depth];
-		bool any_counts = counters.inhibit_any || (depth && kt_cert_is_self_issued(cert));
+		bool any_counts = counters.inhibit_any || (depth && cert->self_issued);
 
 		narrow(&valid, cert, any_counts);
 		/* §6.1.3 (f) */

@@ -101,7 +101,7 @@ static uint32_t count_below(const struct kt_path *path, int depth)
 	uint32_t count = 0;
 
 	while (--depth > 0)
-		count += !kt_cert_is_self_issued(path->certs[depth]);
+		count += !path->certs[depth]->self_issued;
 	return count;
 }
 

@@ -76,7 +76,7 @@ enum kt_rule_id kt_web_check_anchor_form(const struct kt_cert *anchor)
 
 	if (rule == KT_RULE_NONE)
 		rule = check_ca(anchor);
-	if (rule == KT_RULE_NONE && kt_cert_is_self_issued(anchor))
+	if (rule == KT_RULE_NONE && anchor->self_issued)
 		rule = check_root(anchor);
 	return rule;
 }
