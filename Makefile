@@ -69,7 +69,7 @@ SRC_verify_names := src/verify/allow.c src/verify/allowed.c src/verify/general_n
 SRC_verify_cache := src/verify/cache.c src/verify/signature_memo.c src/verify/siphash.c \
 	src/verify/verdict_cache.c src/verify/ways.c
 SRC_verify := $(SRC_verify_names) $(SRC_verify_cache) src/verify/algorithm.c src/verify/anchor_cache.c \
-	src/verify/both.c src/verify/cert.c src/verify/crl_scope.c src/verify/crl_serials.c \
+	src/verify/both.c src/verify/cert.c src/verify/crl_memory.c src/verify/crl_scope.c src/verify/crl_serials.c \
 	src/verify/decision.c src/verify/decode.c src/verify/keys.c src/verify/library.c \
 	src/verify/library_error.c src/verify/limits.c src/verify/path.c src/verify/policies.c \
 	src/verify/revocation.c src/verify/rule.c src/verify/rules.c src/verify/signer.c \
@@ -124,7 +124,7 @@ TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/h
 TESTS_verify := verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/chain verify/general_name verify/host verify/keys verify/match \
 	verify/memory verify/name_constraints verify/path verify/permitted_dns verify/public_suffix \
-	verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
+	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
 TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/relay \
@@ -190,6 +190,7 @@ TEST_LIBS_pool/source_faults := $(call wrap,$(POOL_INJECTED) reallocarray strdup
 TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_verify/memory := $(call wrap,malloc calloc)
+TEST_LIBS_verify/revocation := $(call wrap,kt_crl_serials_new)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
