@@ -34,7 +34,9 @@ enum kt_extension {
 	KT_EXT_EXTENDED_KEY_USAGE = 1u << 11,
 	KT_EXT_INHIBIT_ANY_POLICY = 1u << 12,
 	KT_EXT_AUTHORITY_INFO = 1u << 13,
-	KT_EXT_UNKNOWN = 1u << 14, /* in critical only: one that is not in this list is critical */
+	/* In critical only: one that is not in this list is, or a policy's qualifier nobody knows.
+	 */
+	KT_EXT_UNKNOWN = 1u << 14,
 };
 
 /* KeyUsage (RFC 5280 §4.2.1.3), bit n of the BIT STRING as 1 << n. */
