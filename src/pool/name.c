@@ -283,15 +283,48 @@ static bool relative_name_equal(struct kt_der_view a, struct kt_der_view b)
 	return true;
 }
 
+/* Text that readers agree about: printable ASCII and white space. */
+static bool is_plain(const struct attribute *attribute)
+{
+	struct kt_der_view rest = attribute->value.content;
+	int32_t c;
+
+	if (!attribute->is_text)
+		return false;
+	do
+		c = next_code_point(&rest, attribute->value.tag);
+	while ((c >= ' ' && c <= '~') || is_space(c));
+	return c == TEXT_END;
+}
+
+static bool relative_name_may_equal(struct kt_der_view a, struct kt_der_view b)
+{
+	struct attribute left[KT_NAME_SET_MAX], right[KT_NAME_SET_MAX];
+	size_t count, other;
+	bool plain = true;
+
+	if (!read_set(a, left, &count) || !read_set(b, right, &other))
+		return true;
+	if (count != other)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		plain = plain && is_plain(&left[i]) && is_plain(&right[i]);
+	if (plain)
+		return relative_name_equal(a, b);
+	return count != 1 || kt_der_equal(left[0].type, right[0].type);
+}
+
+typedef bool relation_fn(struct kt_der_view a, struct kt_der_view b);
+
 /* Takes the RDNs of base off the front of name, both what is in the SEQUENCE, as long as they
  * agree. */
-static bool skip_equal(struct kt_der_view *name, struct kt_der_view base)
+static bool skip(struct kt_der_view *name, struct kt_der_view base, relation_fn *agree)
 {
 	struct kt_der_item left, right;
 
 	while (base.len > 0)
 		if (!kt_der_read(name, &left) || !kt_der_read(&base, &right) ||
-		    !relative_name_equal(left.content, right.content))
+		    !agree(left.content, right.content))
 			return false;
 	return true;
 }
@@ -313,15 +346,24 @@ bool kt_name_equal(struct kt_der_view a, struct kt_der_view b)
 
 	if (kt_der_equal(a, b))
 		return true;
-	return open_name(a, &left) && open_name(b, &right) && skip_equal(&left, right) &&
-	       left.len == 0;
+	return open_name(a, &left) && open_name(b, &right) &&
+	       skip(&left, right, relative_name_equal) && left.len == 0;
 }
 
 bool kt_name_is_within(struct kt_der_view name, struct kt_der_view base)
 {
 	struct kt_der_view left, right;
 
-	return open_name(name, &left) && open_name(base, &right) && skip_equal(&left, right);
+	return open_name(name, &left) && open_name(base, &right) &&
+	       skip(&left, right, relative_name_equal);
+}
+
+bool kt_name_may_be_within(struct kt_der_view name, struct kt_der_view base)
+{
+	struct kt_der_view left, right;
+
+	return !open_name(name, &left) || !open_name(base, &right) ||
+	       skip(&left, right, relative_name_may_equal);
 }
 
 /* ---- All attributes ------------------------------------------------------------------------ */

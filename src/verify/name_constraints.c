@@ -81,7 +81,7 @@ static enum kt_verdict_code check_name(struct check *check, const struct kt_subt
 	if (!name->comparable && (excluded.any_of_type || permitted.any_of_type))
 		return refuse(check, "a name that cannot be compared with name constraints");
 	if (excluded.holds)
-		return refuse(check, "a name is in an excluded subtree");
+		return refuse(check, "a name is in an excluded subtree, or may stand for one that is");
 	if (permitted.any_of_type && !permitted.holds)
 		return refuse(check, "a name is in no permitted subtree");
 	return KT_ACCEPTED;

@@ -224,5 +224,7 @@ bool kt_subtree_holds_any(const struct kt_general_name *base, const struct kt_su
 {
 	if (base->type == KT_GENERAL_DNS)
 		return holds_any_host(base->content, name);
+	if (base->type == KT_GENERAL_DIRECTORY)
+		return kt_name_may_be_within(name->value, base->content);
 	return kt_subtree_holds_all(base, name);
 }

@@ -9,13 +9,15 @@
  *   EMAIL      A mailbox, all mailboxes at a host, or ("." in front) at all hosts below a domain. A
  *              wildcard has no meaning.
  *   URI        The host of its authority, or ("." in front) all hosts below a domain
- *   DIRECTORY  A Name whose first RDNs are these
+ *   DIRECTORY  A Name whose first RDNs are these. To be permitted, they have to compare as equal
+ *              (pool/name.h); to be excluded, that a reader could take them so is enough
  *
  * A name that is no host name, mailbox …, has no place in the tree, so that it is neither within a
  * subtree nor outside: a name that cannot be compared. So are names of the types for which nobody
  * has said what a subtree of theirs is (otherName, x400Address, ediPartyName, registeredID).
  *
- * A wildcard stands for all the names that it would match, one label each.
+ * A wildcard stands for all the names that it would match, one label each; a Name with letters
+ * beyond ASCII for all that differ from it in their case or form.
  *
  * Pure functions: any thread. Views last as long as what was read.
  */
