@@ -45,6 +45,12 @@ struct kt_subtree_name kt_subtree_name_of(const struct kt_general_name *name);
  */
 bool kt_subtree_read(struct kt_der_view *in, struct kt_general_name *ret_base);
 
+/*
+ * What is wrong with the first of these subtrees that cannot be read, for people (static storage).
+ * NULL: each can be.
+ */
+const char *kt_subtrees_fault(struct kt_der_view subtrees);
+
 /* Of a name that is comparable and a base of its type: does the subtree hold all, or any, of it? */
 bool kt_subtree_holds_all(const struct kt_general_name *base, const struct kt_subtree_name *name);
 bool kt_subtree_holds_any(const struct kt_general_name *base, const struct kt_subtree_name *name);
