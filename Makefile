@@ -121,7 +121,7 @@ TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kerne
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
 	tls/split
-TESTS_verify := verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
+TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/chain verify/general_name verify/host verify/keys verify/match \
 	verify/memory verify/name_constraints verify/path verify/permitted_dns verify/public_suffix \
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
