@@ -87,7 +87,12 @@ struct kt_der {
 };
 
 struct kt_chain {
-	const struct kt_der *certs; /* leaf first, the rest in any order */
+	/*
+	 * Leaf first, the rest in any order; what no path goes through does no harm (RFC 8446
+	 * §4.4.2), be its extensions malformed, but each has to be a certificate by its form: bytes
+	 * that are none refuse the chain.
+	 */
+	const struct kt_der *certs;
 	size_t count;
 };
 

@@ -231,7 +231,6 @@ static const char *const elsewhere[] = {
 	"too_many_signatures", /* likewise */
 	"too_many_names",      /* likewise: verify/name_constraints */
 	"not_allowed",	       /* rules of who asks, not of kt_verify */
-	"web_empty_subject",   /* what such a CA issued comes first: web_empty_issuer */
 };
 
 static bool is_met(const struct kt_rule *rule)

@@ -105,15 +105,13 @@ static void lower(uint32_t *counter, uint32_t to)
 		*counter = to;
 }
 
-/* §6.1.4 (h) - (j), §6.1.5 (a), (b) */
+/* §6.1.4 (h) - (j), §6.1.5 (a), (b): behind the leaf nothing but 0 counts */
 static void count(struct counters *counters, const struct kt_cert *cert, bool is_leaf)
 {
 	if (is_leaf || !cert->self_issued) {
 		count_down(&counters->explicit_policy);
 		count_down(&counters->inhibit_any);
 	}
-	if (is_leaf && cert->require_explicit_policy)
-		return;
 	lower(&counters->explicit_policy, cert->require_explicit_policy);
 	lower(&counters->inhibit_any, cert->inhibit_any_policy);
 }

@@ -60,7 +60,7 @@ static enum kt_rule_id check_leaf(const struct kt_cert *leaf, enum kt_role role)
 
 static enum kt_rule_id check_issuer(const struct kt_cert *issuer, enum kt_role role)
 {
-	if (issuer->version != 3 || !issuer->ca)
+	if (!issuer->ca)
 		return KT_RULE_NOT_A_CA;
 	if (!(issuer->key_usage & KT_KU_KEY_CERT_SIGN))
 		return KT_RULE_MAY_NOT_SIGN;

@@ -48,10 +48,9 @@ static enum kt_rule_id check_issued(const struct kt_cert *cert)
 
 /* ---- CAs ------------------------------------------------------------------------------------- */
 
+/* That its subject is not empty (RFC 5280 §4.1.2.6) shows in what it issued. */
 static enum kt_rule_id check_ca(const struct kt_cert *ca)
 {
-	if (ca->subject.len == EMPTY_NAME_LEN)
-		return KT_RULE_WEB_EMPTY_SUBJECT;
 	if (!ca->key_id.len)
 		return KT_RULE_WEB_KEY_ID;
 	if (!kt_cert_has(ca, KT_EXT_KEY_USAGE))
