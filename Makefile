@@ -122,7 +122,7 @@ TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kerne
 TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
 	tls/split
 TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
-	verify/cert verify/chain verify/general_name verify/host verify/keys verify/match \
+	verify/cert verify/general_name verify/host verify/keys verify/match \
 	verify/memory verify/name_constraints verify/path verify/permitted_dns verify/public_suffix \
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
@@ -149,7 +149,7 @@ TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
 TESTS_computing := pool/bad_input pool/lenient pool/life pool/name pool/nss pool/scan \
-	tls/ca_names tls/export tls/memory tls/split verify/cache verify/cache_race verify/cases verify/chain verify/memory \
+	tls/ca_names tls/export tls/memory tls/split verify/cache verify/cache_race verify/cases verify/memory \
 	verify/signature_memo verify/tamper verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
