@@ -70,7 +70,7 @@ SRC_verify_names := src/verify/allow.c src/verify/allowed.c src/verify/general_n
 SRC_verify_cache := src/verify/cache.c src/verify/signature_memo.c src/verify/siphash.c \
 	src/verify/verdict_cache.c src/verify/ways.c
 SRC_verify := $(SRC_verify_names) $(SRC_verify_cache) src/verify/algorithm.c src/verify/anchor_cache.c \
-	src/verify/both.c src/verify/cert.c src/verify/crl_scope.c src/verify/crl_serials.c \
+	src/verify/both.c src/verify/cert.c src/verify/crl_memory.c src/verify/crl_scope.c src/verify/crl_serials.c \
 	src/verify/decision.c src/verify/decode.c src/verify/keys.c src/verify/library.c \
 	src/verify/library_error.c src/verify/limits.c src/verify/path.c src/verify/policies.c \
 	src/verify/revocation.c src/verify/rule.c src/verify/rules.c src/verify/signer.c \
@@ -127,10 +127,10 @@ TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kerne
 	ktls/record ktls/state_injected ktls/ulp_info
 TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
 	tls/split
-TESTS_verify := verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
-	verify/cert verify/chain verify/general_name verify/host verify/keys verify/match \
-	verify/memory verify/name_constraints verify/permitted_dns verify/public_suffix \
-	verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
+TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
+	verify/cert verify/general_name verify/host verify/keys verify/match \
+	verify/memory verify/name_constraints verify/path verify/permitted_dns verify/public_suffix \
+	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
 TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/relay \
@@ -155,8 +155,9 @@ TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
 TESTS_computing := pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
-	tls/ca_names tls/export tls/memory tls/split verify/anchors verify/cache verify/cache_race verify/cases verify/chain \
-	verify/keys verify/memory verify/signature_memo verify/signer verify/tamper verify/threads verify/verify
+	tls/ca_names tls/export tls/memory tls/split verify/anchors verify/cache verify/cache_race verify/cases \
+	verify/keys verify/memory verify/path verify/revocation verify/signature_memo verify/signer verify/tamper verify/threads \
+	verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
@@ -197,6 +198,7 @@ TEST_LIBS_pool/source_faults := $(call wrap,$(POOL_INJECTED) reallocarray strdup
 TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_verify/memory := $(call wrap,malloc calloc)
+TEST_LIBS_verify/revocation := $(call wrap,kt_crl_serials_new)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
 TEST_LIBS_engine/tight := $(call wrap,kt_blocks_grow)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)

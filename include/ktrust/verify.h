@@ -87,7 +87,12 @@ struct kt_der {
 };
 
 struct kt_chain {
-	const struct kt_der *certs; /* leaf first, the rest in any order */
+	/*
+	 * Leaf first, the rest in any order; what no path goes through does no harm (RFC 8446
+	 * §4.4.2), be its extensions malformed, but each has to be a certificate by its form: bytes
+	 * that are none refuse the chain.
+	 */
+	const struct kt_der *certs;
 	size_t count;
 };
 
@@ -211,8 +216,10 @@ enum kt_verdict_code kt_verify_explain(struct kt_verifier *verifier,
  * What was accepted before, for any number of verifiers in any threads: verdicts by the bytes of
  * the chain, within one content of a pool (its digest), role and policy; and signatures that were
  * right, for good. It holds acceptances alone. Names, times and allow rules are asked each time, so
- * that a hit differs from a decision in nothing but its cost. Readers take no locks. Memory is
- * bounded and given when made; who floods it with chains seen once displaces nobody.
+ * that a hit lets in nobody whom a decision would not; where several paths hold it tells of the one
+ * that was found then, so that its anchor may be another than a decision's at another time, but
+ * never one that is no longer trusted or valid. Readers take no locks. Memory is bounded and given
+ * when made; who floods it with chains seen once displaces nobody.
  */
 struct kt_verify_cache_options {
 	size_t chains;	   /* verdicts kept, at most; 0: 4096. 16 KiB of address space each */

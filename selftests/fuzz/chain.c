@@ -82,25 +82,11 @@ static bool names_its_issuer(const struct kt_cert *cert, int64_t time)
 	return cert->authority_names_issuer;
 }
 
-/* Which it must not (RFC 5280 §4.2.1.4); in a set of policies that changes nothing. */
-static bool has_policy_twice(const struct kt_cert *cert, int64_t time)
-{
-	struct kt_der_view list = cert->policies, rest;
-	struct kt_der_item policy, other;
-
-	(void)time;
-	while (kt_der_read(&list, &policy))
-		for (rest = list; kt_der_read(&rest, &other);)
-			if (kt_der_equal(policy.content, other.content))
-				return true;
-	return false;
-}
-
 /* Of its own issuer's name, not its key: OpenSSL looks for no issuer where no key is named. */
 static bool is_self_issued(const struct kt_cert *cert, int64_t time)
 {
 	(void)time;
-	return kt_cert_is_self_issued(cert) && !cert->authority_key_id.len;
+	return cert->self_issued && !cert->authority_key_id.len;
 }
 
 static bool says(const struct kt_attempt *attempt, int error)
@@ -147,8 +133,6 @@ static bool is_explained(const struct kt_attempt *attempt, int64_t time)
 	if (says(attempt, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT) ||
 	    says(attempt, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN))
 		return any_of(attempt, time, is_self_issued);
-	if (says(attempt, X509_V_ERR_INVALID_POLICY_EXTENSION))
-		return any_of(attempt, time, has_policy_twice);
 	if (says(attempt, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY) &&
 	    any_of(attempt, time, names_its_issuer))
 		return true;

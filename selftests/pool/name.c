@@ -365,6 +365,73 @@ TEST(name_is_within_what_it_begins_with)
 	name_free(&empty);
 }
 
+TEST(name_may_be_within_what_readers_take_for_equal)
+{
+	static const struct {
+		const char *name, *base; /* of an organization */
+		bool may;
+	} cases[] = {
+		{"Org", "oRG ", true},
+		{"Org", "Other", false},
+		{"M\303\234", "m\303\274", true},
+		{"M\303\234", "other", true},
+		{"other", "\357\274\257", true},
+		{"Or\001g", "org", true},
+		{"Or\tg", "org", false},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct name name = name_of_cns(cases[i].name, "x");
+		struct name base = name_of_cns(cases[i].base, NULL);
+
+		EXPECT_EQ(cases[i].may, kt_name_may_be_within(view(&name), view(&base)))
+		{
+			TH_LOG("case %zu", i);
+		}
+		name_free(&name);
+		name_free(&base);
+	}
+}
+
+/* Of another number, or of another attribute, it cannot be; of other bytes than a Name it may. */
+TEST(name_may_not_be_within_what_certainly_differs)
+{
+	struct name letters = name_of_cns("\303\274", NULL), cn = name_of_cns(NULL, "\303\234");
+	struct name longer = name_of_cns("\303\234", "x"), empty = name_of_cns(NULL, NULL);
+	struct name both = name_new();
+	static const uint8_t bad[] = {0x30, 0x01, 0x00};
+
+	name_add(&both, "O", UTF8, "\303\234", -1, 0);
+	name_add(&both, "CN", UTF8, "x", -1, -1);
+	name_finish(&both);
+	EXPECT_FALSE(kt_name_may_be_within(view(&cn), view(&letters)));
+	EXPECT_FALSE(kt_name_may_be_within(view(&both), view(&letters)));
+	EXPECT_FALSE(kt_name_may_be_within(view(&letters), view(&longer)));
+	EXPECT_TRUE(kt_name_may_be_within(view(&both), view(&both)));
+	EXPECT_TRUE(kt_name_may_be_within(view(&letters), view(&empty)));
+	EXPECT_TRUE(kt_name_may_be_within((struct kt_der_view){bad, sizeof bad}, view(&empty)));
+	EXPECT_TRUE(kt_name_may_be_within(view(&letters), (struct kt_der_view){bad, sizeof bad}));
+	name_free(&letters);
+	name_free(&cn);
+	name_free(&longer);
+	name_free(&empty);
+	name_free(&both);
+}
+
+/* As bytes of a type that some read as text: IA5String's neighbour, VisibleString. */
+TEST(name_of_other_types_may_be_within)
+{
+	static const uint8_t visible[] = {0x30, 12,   0x31, 10, 0x30, 8, 0x06,
+					  3,	0x55, 4,    3,	0x1a, 1, 'A'};
+	static const uint8_t text[] = {0x30, 12,   0x31, 10, 0x30, 8, 0x06,
+				       3,    0x55, 4,	 3,  0x0c, 1, 'a'};
+
+	EXPECT_TRUE(kt_name_may_be_within((struct kt_der_view){visible, sizeof visible},
+					  (struct kt_der_view){text, sizeof text}));
+	EXPECT_FALSE(kt_name_is_within((struct kt_der_view){visible, sizeof visible},
+				       (struct kt_der_view){text, sizeof text}));
+}
+
 TEST(name_is_comparable_up_to_the_largest_set)
 {
 	struct name name = name_new();

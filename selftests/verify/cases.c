@@ -143,6 +143,25 @@ static void expected(const struct verify_case *asked, bool both, char ret_said[s
 		snprintf(ret_said, SAID_MAX, "accepted %d by=%s", asked->depth, asked->by->name);
 }
 
+/* Which snapshot was asked; no pool: none. */
+static void expect_pool(const FIXTURE_DATA(cases) * self, const struct kt_verdict *verdict)
+{
+	static const uint8_t none[KT_DIGEST_LEN];
+	struct kt_snapshot_info info = {.digest = none};
+
+	if (self->snapshot)
+		kt_snapshot_describe(self->snapshot, &info);
+	EXPECT_EQ(info.version, verdict->pool_version);
+	EXPECT_EQ(0, memcmp(info.digest, verdict->pool_digest, KT_DIGEST_LEN));
+}
+
+static bool tells_no_anchor(const struct kt_verdict *verdict)
+{
+	static const uint8_t none[KT_DIGEST_LEN];
+
+	return !memcmp(verdict->anchor, none, sizeof none) && !verdict->anchor_name[0];
+}
+
 static void expect_verdict(const FIXTURE_DATA(cases) * self, const struct verify_case *asked,
 			   bool both, const struct kt_verdict *verdict)
 {
@@ -152,6 +171,9 @@ static void expect_verdict(const FIXTURE_DATA(cases) * self, const struct verify
 	say(self, asked, verdict, said);
 	EXPECT_STREQ(want, said);
 	EXPECT_EQ(verdict->code == KT_ACCEPTED, verdict->rule == NULL);
+	expect_pool(self, verdict);
+	if (verdict->code != KT_ACCEPTED)
+		EXPECT_TRUE(tells_no_anchor(verdict));
 	/* A rule belongs to one code, but for the one of OpenSSL's reasons. */
 	if (verdict->rule && strcmp(verdict->rule->name, "openssl"))
 		EXPECT_EQ(verdict->rule->code, verdict->code);
@@ -159,25 +181,34 @@ static void expect_verdict(const FIXTURE_DATA(cases) * self, const struct verify
 
 /* ---- Ours ------------------------------------------------------------------------------------ */
 
+struct told {
+	unsigned int count;
+	const struct kt_rule *last;
+};
+
 static void hear(const struct kt_attempt *attempt, void *arg)
 {
-	const struct kt_rule **last = arg;
+	struct told *told = arg;
 
-	*last = attempt->rule;
+	told->count++;
+	told->last = attempt->rule;
 	EXPECT_NE(NULL, attempt->why);
+	EXPECT_EQ(attempt->code == KT_ACCEPTED, attempt->rule == NULL);
 }
 
 /* Explaining changes nothing, and an acceptance is the last thing told. */
 static void expect_explained(FIXTURE_DATA(cases) * self, const struct verify_case *asked)
 {
-	const struct kt_rule *last = NULL;
+	struct told told = {0};
 	struct kt_verdict verdict;
 
 	kt_verify_explain(self->verifiers[OWN_CACHED], self->snapshot, &self->chain, &self->query,
-			  hear, &last, &verdict);
+			  hear, &told, &verdict);
 	expect_verdict(self, asked, false, &verdict);
 	if (verdict.code == KT_ACCEPTED)
-		EXPECT_EQ(NULL, last);
+		EXPECT_TRUE(told.count && !told.last);
+	if (verdict.code == KT_UNKNOWN_ISSUER)
+		EXPECT_GT(told.count, 0u);
 }
 
 static void expect_verdicts(FIXTURE_DATA(cases) * self, const struct verify_case *asked)
@@ -231,7 +262,6 @@ static const char *const elsewhere[] = {
 	"too_many_signatures", /* likewise */
 	"too_many_names",      /* likewise: verify/name_constraints */
 	"not_allowed",	       /* rules of who asks, not of kt_verify */
-	"web_empty_subject",   /* what such a CA issued comes first: web_empty_issuer */
 };
 
 static bool is_met(const struct kt_rule *rule)

@@ -112,7 +112,7 @@ TEST(cert_without_extensions_has_its_fields)
 	EXPECT_TRUE(is(cert->serial, PART("\x01\x02")));
 	EXPECT_TRUE(is(cert->issuer, NAME("i")));
 	EXPECT_TRUE(is(cert->subject, NAME("s")));
-	EXPECT_FALSE(kt_cert_is_self_issued(cert));
+	EXPECT_FALSE(cert->self_issued);
 	EXPECT_EQ(0, cert->not_before);
 	EXPECT_EQ(3155760000, cert->not_after);
 	EXPECT_EQ(KT_KEY_P256, cert->key.type);
@@ -132,7 +132,7 @@ TEST(cert_is_self_issued_by_an_equal_name)
 
 	making->form.issuer = NAME("S"); /* case does not count */
 	ASSERT_STREQ(NULL, read_made(making));
-	EXPECT_TRUE(kt_cert_is_self_issued(&making->cert));
+	EXPECT_TRUE(making->cert.self_issued);
 }
 
 TEST(cert_of_version_1_and_2)
@@ -256,7 +256,11 @@ static const struct {
 	{31, NO, "30 05 a0 03 82 01 61"},
 	/* certificatePolicies, policyMappings */
 	{32, YES, "30 05 30 03 06 01 2a"},
-	{32, YES, "30 09 30 07 06 01 2a 30 02 30 00"},
+	{32, YES, "30 15 30 13 06 01 2a 30 0e 30 0c 06 08 2b 06 01 05 05 07 02 01 05 00"},
+	{32, NO, "30 09 30 07 06 01 2a 30 02 30 00"},
+	{32, NO, "30 0c 30 0a 06 01 2a 30 05 30 03 06 01 2a"},
+	{32, NO, "30 10 30 0e 06 01 2a 30 09 30 07 06 01 2a 05 00 05 00"},
+	{32, NO, "30 0a 30 03 06 01 2a 30 03 06 01 2a"}, /* twice */
 	{32, NO, "30 00"},
 	{32, NO, "30 04 30 02 06 00"},
 	{32, NO, "30 07 30 05 06 01 2a 30 00"},
@@ -485,6 +489,27 @@ TEST(cert_policies_are_found)
 	EXPECT_TRUE(is(cert->policies, PART("\x30\x03\x06\x01\x2a")));
 	cert = cert_with(33, false, "30 08 30 06 06 01 2a 06 01 2b");
 	EXPECT_TRUE(is(cert->policy_mappings, PART("\x30\x06\x06\x01\x2a\x06\x01\x2b")));
+}
+
+/* As many certificatePolicies as that, no two alike. */
+static const char *read_policies(unsigned int count)
+{
+	struct making *making = begin();
+	char hex[4096];
+	int len = snprintf(hex, sizeof hex, "30 82 %02x %02x", count * 6 >> 8, count * 6 & 0xff);
+
+	for (unsigned int i = 0; i < count; i++)
+		len += snprintf(hex + len, sizeof hex - (size_t)len, " 30 04 06 02 %02x %02x",
+				0x2a + i / 128, i % 128);
+	add(making, 32, false, hex);
+	return read_made(making);
+}
+
+/* Each is compared with each. */
+TEST(cert_policies_are_bounded)
+{
+	EXPECT_STREQ(NULL, read_policies(128));
+	EXPECT_STREQ("certificatePolicies is malformed", read_policies(129));
 }
 
 TEST_HARNESS_MAIN

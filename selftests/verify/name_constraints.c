@@ -32,7 +32,7 @@ static void make(const struct cert *cert, struct made *made)
 	ASSERT_TRUE(words_subtrees(cert->permitted ? cert->permitted : "", &made->permitted));
 	ASSERT_TRUE(words_subtrees(cert->excluded ? cert->excluded : "", &made->excluded));
 	made->cert = (struct kt_cert){
-		.issuer = cert->self_issued ? view(&made->subject) : (struct kt_der_view){0},
+		.self_issued = cert->self_issued,
 		.subject = view(&made->subject),
 		.names = view(&made->names),
 		.permitted = view(&made->permitted),
@@ -453,6 +453,31 @@ TEST(nc_subtree_is_a_base_and_nothing_else)
 		EXPECT_EQ(KT_NAME_CONSTRAINT, check_raw(none, bad[i], none).code);
 		EXPECT_EQ(1, check_raw(none, bad[i], none).depth);
 		EXPECT_STREQ("malformed name constraints", check_raw(none, bad[i], none).why);
+	}
+}
+
+TEST(nc_says_what_is_wrong_with_a_subtree)
+{
+	static const struct {
+		const char *base, *why;
+	} cases[] = {
+		{"DNS:.a.test",
+		 "a dNSName constraint begins with a dot, which only those on URIs may"},
+		{"DNS:*.a.test", "a dNSName constraint is no host name"},
+		{"EMAIL:a@b@c",
+		 "an rfc822Name constraint is neither a mailbox nor a host or domain"},
+		{"URI:a_b", "a URI constraint is neither a host nor a domain"},
+		{"HEX:8708c0000200ff00ff00", "the mask of an iPAddress constraint has a gap"},
+		{"DN:CN=\xff",
+		 "a directoryName constraint holds bytes that are no text, or too large a set"},
+	};
+	static const struct kt_der_view none;
+	struct words_der bases;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		ASSERT_TRUE(words_subtrees(cases[i].base, &bases));
+		EXPECT_STREQ(cases[i].why, check_raw(view(&bases), none, none).why);
+		EXPECT_STREQ(cases[i].why, check_raw(none, view(&bases), none).why);
 	}
 }
 

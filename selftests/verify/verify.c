@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a verifier behaves over time, over bytes, and over processes; verdicts as such: chain.c. */
+/* How a verifier behaves over time, over bytes, and over processes; verdicts as such: cases. */
 #include <ktrust/verify.h>
 
 #include <stdlib.h>

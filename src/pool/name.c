@@ -17,7 +17,8 @@ struct text {
 struct attribute {
 	struct kt_der_view type; /* content of the OID */
 	struct kt_der_item value;
-	bool is_text; /* of a text type, and valid in it */
+	bool is_text;  /* of a text type, and valid in it */
+	uint64_t hash; /* 0: it was not asked for */
 };
 
 /* ---- Code points --------------------------------------------------------------------------- */
@@ -197,9 +198,46 @@ static bool next_attribute(struct kt_der_view *set, struct attribute *ret_attrib
 	return true;
 }
 
+#define FNV_OFFSET 0xcbf29ce484222325u
+#define FNV_PRIME  0x00000100000001b3u
+
+static uint64_t add_word(uint64_t hash, uint64_t word)
+{
+	return (hash ^ word) * FNV_PRIME;
+}
+
+static uint64_t add_bytes(uint64_t hash, struct kt_der_view bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++)
+		hash = add_word(hash, bytes.data[i]);
+	return add_word(hash, 0x100);
+}
+
+/* FNV's high bits are slow to change: spread them (the finalizer of splitmix64). */
+static uint64_t spread(uint64_t hash)
+{
+	hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9u;
+	hash = (hash ^ hash >> 27) * 0x94d049bb133111ebu;
+	return hash ^ hash >> 31;
+}
+
+static uint64_t attribute_hash(const struct attribute *attribute)
+{
+	uint64_t hash = add_bytes(FNV_OFFSET, attribute->type);
+	struct text text;
+	int32_t c;
+
+	if (!attribute->is_text)
+		return spread(add_bytes(hash, attribute->value.tlv));
+	text = text_of(&attribute->value);
+	while ((c = next_canonical(&text)) != TEXT_END)
+		hash = add_word(hash, (uint64_t)c);
+	return spread(hash);
+}
+
 static bool attribute_equal(const struct attribute *a, const struct attribute *b)
 {
-	if (!kt_der_equal(a->type, b->type) || a->is_text != b->is_text)
+	if (a->hash != b->hash || !kt_der_equal(a->type, b->type) || a->is_text != b->is_text)
 		return false;
 	if (a->is_text)
 		return text_equal(&a->value, &b->value);
@@ -216,6 +254,9 @@ static bool read_set(struct kt_der_view set, struct attribute *attributes, size_
 			return false;
 		count++;
 	}
+	/* Of several, each meets each: hashes keep that from costing a comparison a pair. */
+	for (size_t i = 0; count > 1 && i < count; i++)
+		attributes[i].hash = attribute_hash(&attributes[i]);
 	*ret_count = count;
 	return true;
 }
@@ -242,15 +283,48 @@ static bool relative_name_equal(struct kt_der_view a, struct kt_der_view b)
 	return true;
 }
 
+/* Text that readers agree about: printable ASCII and white space. */
+static bool is_plain(const struct attribute *attribute)
+{
+	struct kt_der_view rest = attribute->value.content;
+	int32_t c;
+
+	if (!attribute->is_text)
+		return false;
+	do
+		c = next_code_point(&rest, attribute->value.tag);
+	while ((c >= ' ' && c <= '~') || is_space(c));
+	return c == TEXT_END;
+}
+
+static bool relative_name_may_equal(struct kt_der_view a, struct kt_der_view b)
+{
+	struct attribute left[KT_NAME_SET_MAX], right[KT_NAME_SET_MAX];
+	size_t count, other;
+	bool plain = true;
+
+	if (!read_set(a, left, &count) || !read_set(b, right, &other))
+		return true;
+	if (count != other)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		plain = plain && is_plain(&left[i]) && is_plain(&right[i]);
+	if (plain)
+		return relative_name_equal(a, b);
+	return count != 1 || kt_der_equal(left[0].type, right[0].type);
+}
+
+typedef bool relation_fn(struct kt_der_view a, struct kt_der_view b);
+
 /* Takes the RDNs of base off the front of name, both what is in the SEQUENCE, as long as they
  * agree. */
-static bool skip_equal(struct kt_der_view *name, struct kt_der_view base)
+static bool skip(struct kt_der_view *name, struct kt_der_view base, relation_fn *agree)
 {
 	struct kt_der_item left, right;
 
 	while (base.len > 0)
 		if (!kt_der_read(name, &left) || !kt_der_read(&base, &right) ||
-		    !relative_name_equal(left.content, right.content))
+		    !agree(left.content, right.content))
 			return false;
 	return true;
 }
@@ -272,15 +346,24 @@ bool kt_name_equal(struct kt_der_view a, struct kt_der_view b)
 
 	if (kt_der_equal(a, b))
 		return true;
-	return open_name(a, &left) && open_name(b, &right) && skip_equal(&left, right) &&
-	       left.len == 0;
+	return open_name(a, &left) && open_name(b, &right) &&
+	       skip(&left, right, relative_name_equal) && left.len == 0;
 }
 
 bool kt_name_is_within(struct kt_der_view name, struct kt_der_view base)
 {
 	struct kt_der_view left, right;
 
-	return open_name(name, &left) && open_name(base, &right) && skip_equal(&left, right);
+	return open_name(name, &left) && open_name(base, &right) &&
+	       skip(&left, right, relative_name_equal);
+}
+
+bool kt_name_may_be_within(struct kt_der_view name, struct kt_der_view base)
+{
+	struct kt_der_view left, right;
+
+	return !open_name(name, &left) || !open_name(base, &right) ||
+	       skip(&left, right, relative_name_may_equal);
 }
 
 /* ---- All attributes ------------------------------------------------------------------------ */
@@ -335,43 +418,6 @@ bool kt_name_is_comparable(struct kt_der_view name)
 }
 
 /* ---- Hash ---------------------------------------------------------------------------------- */
-
-#define FNV_OFFSET 0xcbf29ce484222325u
-#define FNV_PRIME  0x00000100000001b3u
-
-static uint64_t add_word(uint64_t hash, uint64_t word)
-{
-	return (hash ^ word) * FNV_PRIME;
-}
-
-static uint64_t add_bytes(uint64_t hash, struct kt_der_view bytes)
-{
-	for (size_t i = 0; i < bytes.len; i++)
-		hash = add_word(hash, bytes.data[i]);
-	return add_word(hash, 0x100);
-}
-
-/* FNV's high bits are slow to change: spread them (the finalizer of splitmix64). */
-static uint64_t spread(uint64_t hash)
-{
-	hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9u;
-	hash = (hash ^ hash >> 27) * 0x94d049bb133111ebu;
-	return hash ^ hash >> 31;
-}
-
-static uint64_t attribute_hash(const struct attribute *attribute)
-{
-	uint64_t hash = add_bytes(FNV_OFFSET, attribute->type);
-	struct text text;
-	int32_t c;
-
-	if (!attribute->is_text)
-		return spread(add_bytes(hash, attribute->value.tlv));
-	text = text_of(&attribute->value);
-	while ((c = next_canonical(&text)) != TEXT_END)
-		hash = add_word(hash, (uint64_t)c);
-	return spread(hash);
-}
 
 /* A sum, since an RDN is a set: the order of its attributes does not count. */
 static uint64_t relative_name_hash(struct kt_der_view set)

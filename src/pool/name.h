@@ -33,8 +33,17 @@ bool kt_name_equal(struct kt_der_view a, struct kt_der_view b);
 bool kt_name_is_within(struct kt_der_view name, struct kt_der_view base);
 
 /*
+ * Could a reader take it so? For who must not let one pass: false only where an RDN certainly
+ * differs, and that it can by printable ASCII alone. Of letters beyond it, of control characters
+ * (RFC 4518 drops them) and of values of other types, readers differ in what they take for equal
+ * (RFC 5280 §7.1: case, and compatible forms such as a letter of another width); then that the
+ * attribute's type is the same is enough.
+ */
+bool kt_name_may_be_within(struct kt_der_view name, struct kt_der_view base);
+
+/*
  * A Name, none of whose RDNs has more than KT_NAME_SET_MAX attributes, and whose text its types can
- * hold: of two such, that they are not equal means that no reader could take them for equal.
+ * hold.
  */
 bool kt_name_is_comparable(struct kt_der_view name);
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "find.h"
 #include "image.h"
 #include "memory.h"
 #include "name.h"
@@ -82,13 +83,11 @@ static size_t first_with_hash(const struct kt_snapshot *snapshot, uint64_t hash)
 }
 
 /* The cursor is how many entries with the name's hash were looked at before. */
-int kt_snapshot_find_subject(const struct kt_snapshot *snapshot, const uint8_t *name,
-			     size_t name_len, size_t *cursor, struct kt_anchor *ret_anchor)
+int kt_snapshot_find_hashed(const struct kt_snapshot *snapshot, struct kt_der_view name,
+			    uint64_t hash, size_t *cursor, struct kt_anchor *ret_anchor)
 {
-	const struct kt_der_view wanted = {name, name_len};
 	const struct kt_image_entry *entries = kt_image_entries(snapshot);
 	const uint32_t *order = kt_image_by_name(snapshot);
-	uint64_t hash = kt_name_hash(wanted);
 	size_t first = first_with_hash(snapshot, hash);
 
 	for (size_t seen = *cursor; seen < snapshot->anchors - first; seen++) {
@@ -98,14 +97,21 @@ int kt_snapshot_find_subject(const struct kt_snapshot *snapshot, const uint8_t *
 		if (entry->name_hash != hash)
 			break;
 		anchor = view_of(snapshot, entry);
-		if (!kt_name_equal((struct kt_der_view){anchor.subject, anchor.subject_len},
-				   wanted))
+		if (!kt_name_equal((struct kt_der_view){anchor.subject, anchor.subject_len}, name))
 			continue;
 		*ret_anchor = anchor;
 		*cursor = seen + 1;
 		return 0;
 	}
 	return -ENOENT;
+}
+
+int kt_snapshot_find_subject(const struct kt_snapshot *snapshot, const uint8_t *name,
+			     size_t name_len, size_t *cursor, struct kt_anchor *ret_anchor)
+{
+	const struct kt_der_view wanted = {name, name_len};
+
+	return kt_snapshot_find_hashed(snapshot, wanted, kt_name_hash(wanted), cursor, ret_anchor);
 }
 
 /* The first entry in the index of key identifiers that is not below this one. */

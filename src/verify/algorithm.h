@@ -5,8 +5,8 @@
  * Signatures: ECDSA and RSASSA-PKCS1-v1_5 with SHA-256, -384, -512 (RFC 5758, RFC 4055), RSASSA-PSS
  * with the same hash in its mask and a salt as long as the hash (RFC 4055 §3.1; CA/Browser Baseline
  * Requirements §7.1.3.2.1), Ed25519 (RFC 8410), ML-DSA (RFC 9881). Keys: P-256, P-384, P-521,
- * uncompressed; RSA of 2,048 bits and more; Ed25519; ML-DSA. No SHA-1, no MD5, no DSA, no explicit
- * curves.
+ * uncompressed; RSA of 2,048 to 8,192 bits, its exponent odd, from 3, of up to 33 bits; Ed25519;
+ * ML-DSA. No SHA-1, no MD5, no DSA, no explicit curves.
  *
  * Pure functions: any thread.
  */

@@ -8,10 +8,11 @@
 #include "general_name.h"
 
 /*
- * Finding one that is there twice costs a comparison a pair, so their number is bounded; RFC 5280
- * knows sixteen.
+ * Finding one that is there twice costs a comparison a pair, so their number is bounded. RFC 5280
+ * knows sixteen extensions; certificates name one or two policies.
  */
 #define EXTENSIONS_MAX 128
+#define POLICIES_MAX   128
 
 /* ---- Pieces ---------------------------------------------------------------------------------- */
 
@@ -187,34 +188,73 @@ static bool read_crl_points(struct kt_der_view value, struct kt_cert *cert)
 	return true;
 }
 
+static bool is_oid(struct kt_der_view oid, const uint8_t *bytes, size_t len)
+{
+	return oid.len == len && !memcmp(oid.data, bytes, len);
+}
+
+/* id-qt-cps or id-qt-unotice, which say something to people alone */
+static bool is_known_qualifier(struct kt_der_view oid)
+{
+	static const uint8_t id_qt[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x02};
+
+	return oid.len == sizeof id_qt + 1 && !memcmp(oid.data, id_qt, sizeof id_qt) &&
+	       (oid.data[sizeof id_qt] == 1 || oid.data[sizeof id_qt] == 2);
+}
+
+/*
+ * SEQUENCE OF PolicyQualifierInfo ::= SEQUENCE { policyQualifierId, qualifier ANY }. Whoever cannot
+ * interpret one in a critical extension has to refuse it (§4.2.1.4).
+ */
+static bool read_qualifiers(struct kt_der_view qualifiers, struct kt_cert *cert)
+{
+	struct kt_der_item information, oid, any;
+
+	while (qualifiers.len) {
+		if (!kt_der_expect(&qualifiers, KT_DER_SEQUENCE, &information) ||
+		    !kt_der_expect(&information.content, KT_DER_OID, &oid) ||
+		    !kt_der_is_oid(oid.content) || !kt_der_read(&information.content, &any) ||
+		    information.content.len)
+			return false;
+		if ((cert->critical & KT_EXT_POLICIES) && !is_known_qualifier(oid.content))
+			cert->critical |= KT_EXT_UNKNOWN;
+	}
+	return true;
+}
+
 /* PolicyInformation ::= SEQUENCE { policyIdentifier, policyQualifiers OPTIONAL } */
-static bool is_policy(struct kt_der_view policy)
+static bool read_policy(struct kt_der_view policy, struct kt_cert *cert,
+			struct kt_der_view *ret_oid)
 {
 	struct kt_der_item item;
 
 	if (!kt_der_expect(&policy, KT_DER_OID, &item) || !kt_der_is_oid(item.content))
 		return false;
+	*ret_oid = item.content;
 	if (!policy.len)
 		return true;
-	return kt_der_expect(&policy, KT_DER_SEQUENCE, &item) && item.content.len && !policy.len;
+	return kt_der_expect(&policy, KT_DER_SEQUENCE, &item) && item.content.len && !policy.len &&
+	       read_qualifiers(item.content, cert);
 }
 
+/* No policy is there twice (§4.2.1.4). */
 static bool read_policies(struct kt_der_view value, struct kt_cert *cert)
 {
-	struct kt_der_view rest;
+	struct kt_der_view oids[POLICIES_MAX], rest;
 	struct kt_der_item item;
+	size_t count = 0;
 
 	if (!read_list(value, &cert->policies))
 		return false;
-	for (rest = cert->policies; rest.len;)
-		if (!kt_der_expect(&rest, KT_DER_SEQUENCE, &item) || !is_policy(item.content))
+	for (rest = cert->policies; rest.len; count++) {
+		if (count == POLICIES_MAX || !kt_der_expect(&rest, KT_DER_SEQUENCE, &item) ||
+		    !read_policy(item.content, cert, &oids[count]))
 			return false;
+		for (size_t i = 0; i < count; i++)
+			if (kt_der_equal(oids[i], oids[count]))
+				return false;
+	}
 	return true;
-}
-
-static bool is_oid(struct kt_der_view oid, const uint8_t *bytes, size_t len)
-{
-	return oid.len == len && !memcmp(oid.data, bytes, len);
 }
 
 /* An OID, but not anyPolicy: that is mapped neither from nor to (§4.2.1.5, §6.1.4 (a)). */
@@ -450,6 +490,7 @@ const char *kt_cert_read(const uint8_t *der, size_t len, struct kt_cert *ret_cer
 		.serial = scan.serial,
 		.issuer = scan.issuer,
 		.subject = scan.subject,
+		.self_issued = kt_name_equal(scan.issuer, scan.subject),
 		.key = kt_algorithm_of_key(scan.spki),
 		.path_len = KT_SKIP_NEVER,
 		.key_usage = UINT32_MAX,
@@ -464,9 +505,4 @@ const char *kt_cert_read(const uint8_t *der, size_t len, struct kt_cert *ret_cer
 	    !kt_scan_seconds(scan.not_after, &ret_cert->not_after))
 		return "a date of the validity does not exist";
 	return read_extensions(scan.extensions, ret_cert);
-}
-
-bool kt_cert_is_self_issued(const struct kt_cert *cert)
-{
-	return kt_name_equal(cert->issuer, cert->subject);
 }

@@ -34,7 +34,9 @@ enum kt_extension {
 	KT_EXT_EXTENDED_KEY_USAGE = 1u << 11,
 	KT_EXT_INHIBIT_ANY_POLICY = 1u << 12,
 	KT_EXT_AUTHORITY_INFO = 1u << 13,
-	KT_EXT_UNKNOWN = 1u << 14, /* in critical only: one that is not in this list is critical */
+	/* In critical only: one that is not in this list is, or a policy's qualifier nobody knows.
+	 */
+	KT_EXT_UNKNOWN = 1u << 14,
 };
 
 /* KeyUsage (RFC 5280 §4.2.1.3), bit n of the BIT STRING as 1 << n. */
@@ -59,6 +61,7 @@ struct kt_cert {
 	struct kt_der_view serial;    /* content of the INTEGER */
 	struct kt_der_view issuer;    /* DER Name */
 	struct kt_der_view subject;
+	bool self_issued;   /* the two are equal (RFC 5280 §3.2, §7.1) */
 	int64_t not_before; /* seconds since the epoch, UTC */
 	int64_t not_after;  /* the last second of validity */
 	struct kt_key key;
@@ -90,9 +93,6 @@ struct kt_cert {
  * An unknown algorithm is no fault of the form: algorithm and key.type then say so.
  */
 const char *kt_cert_read(const uint8_t *der, size_t len, struct kt_cert *ret_cert);
-
-/* Are issuer and subject equal (RFC 5280 §3.2, §7.1)? */
-bool kt_cert_is_self_issued(const struct kt_cert *cert);
 
 static inline bool kt_cert_has(const struct kt_cert *cert, uint32_t extensions)
 {

@@ -42,8 +42,8 @@ static struct kt_finding malformed(const char *why, size_t depth)
 }
 
 /*
- * Bytes that are no certificate refuse the chain. Of the others, one whose extensions cannot be
- * read leads nowhere, and is left out.
+ * Bytes that are no certificate refuse the chain, wherever they stand. Of the others but the leaf,
+ * one that cannot be read, as its extensions are malformed, leads nowhere, and is left out.
  */
 static struct kt_finding read_one(struct work *work, size_t index)
 {
@@ -54,7 +54,7 @@ static struct kt_finding read_one(struct work *work, size_t index)
 	if (is_known(work, der))
 		return KT_FINE;
 	why = kt_cert_read(der->data, der->len, &work->certs[work->count]);
-	if (why && (!index || kt_scan_certificate(der->data, der->len, &scan)))
+	if (why && (!index || kt_scan_fields(der->data, der->len, &scan)))
 		return malformed(why, index);
 	if (why)
 		return KT_FINE;

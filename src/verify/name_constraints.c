@@ -81,7 +81,8 @@ static enum kt_verdict_code check_name(struct check *check, const struct kt_subt
 	if (!name->comparable && (excluded.any_of_type || permitted.any_of_type))
 		return refuse(check, "a name that cannot be compared with name constraints");
 	if (excluded.holds)
-		return refuse(check, "a name is in an excluded subtree");
+		return refuse(check,
+			      "a name is in an excluded subtree, or may stand for one that is");
 	if (permitted.any_of_type && !permitted.holds)
 		return refuse(check, "a name is in no permitted subtree");
 	return KT_ACCEPTED;
@@ -158,29 +159,22 @@ static enum kt_verdict_code check_cert(struct check *check, const struct kt_cert
 
 /* ---- The path -------------------------------------------------------------------------------- */
 
-static bool are_well_formed(struct kt_der_view subtrees)
-{
-	struct kt_general_name base;
-
-	while (subtrees.len > 0)
-		if (!kt_subtree_read(&subtrees, &base))
-			return false;
-	return true;
-}
-
 /* The subtrees of the certificate at `top`, on all that are below it. */
 static enum kt_verdict_code check_below(struct check *check, const struct kt_cert *const *path,
 					size_t top, int *ret_depth)
 {
 	enum kt_verdict_code code = KT_ACCEPTED;
+	const char *fault = kt_subtrees_fault(check->issuer->permitted);
 	size_t depth = top;
 
 	*ret_depth = (int)top;
-	if (!are_well_formed(check->issuer->permitted) || !are_well_formed(check->issuer->excluded))
-		return refuse(check, "malformed name constraints");
+	if (!fault)
+		fault = kt_subtrees_fault(check->issuer->excluded);
+	if (fault)
+		return refuse(check, fault);
 	while (code == KT_ACCEPTED && depth-- > 0) {
 		*ret_depth = (int)depth;
-		if (depth == 0 || !kt_cert_is_self_issued(path[depth]))
+		if (depth == 0 || !path[depth]->self_issued)
 			code = check_cert(check, path[depth]);
 	}
 	return code;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "path.h"
 
+#include <string.h>
+
+#include "../pool/find.h"
 #include "../pool/name.h"
 
 static const struct kt_cert *top_of(const struct kt_path_search *search)
@@ -88,6 +91,51 @@ void kt_path_remember(struct kt_path_search *search, const struct kt_path *path)
 	}
 }
 
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+/* False: what is left does not suffice. */
+static bool spend(struct kt_path_search *search, size_t bytes)
+{
+	if (bytes <= KT_NAME_BYTES_MAX - search->name_bytes) {
+		search->name_bytes += bytes;
+		return true;
+	}
+	cut(search, KT_RULE_TOO_MANY_LINKS);
+	return false;
+}
+
+static bool know(struct kt_path_search *search, struct kt_der_view name, struct kt_path_hash *hash)
+{
+	if (hash->known)
+		return true;
+	if (!spend(search, name.len))
+		return false;
+	*hash = (struct kt_path_hash){true, kt_name_hash(name)};
+	return true;
+}
+
+/* Is the name of the top's issuer the subject of other number `index`? */
+static bool is_named(struct kt_path_search *search, struct kt_path_hash *issuer, size_t index)
+{
+	struct kt_der_view name = top_of(search)->issuer;
+	struct kt_der_view subject = search->input->others[index].subject;
+	struct kt_path_hash *hash = &search->subjects[index];
+
+	return know(search, name, issuer) && know(search, subject, hash) &&
+	       issuer->hash == hash->hash && spend(search, name.len + subject.len) &&
+	       kt_name_equal(name, subject);
+}
+
+/* The next of a snapshot that bears the name of the top's issuer. */
+static bool find_issuer(struct kt_path_search *search, const struct kt_snapshot *snapshot,
+			struct kt_path_hash *issuer, size_t *cursor, struct kt_anchor *ret_found)
+{
+	struct kt_der_view name = top_of(search)->issuer;
+
+	return know(search, name, issuer) && spend(search, name.len) &&
+	       !kt_snapshot_find_hashed(snapshot, name, issuer->hash, cursor, ret_found);
+}
+
 /* ---- Links ----------------------------------------------------------------------------------- */
 
 /* RFC 5280 §4.2.1.1: where both sides name a key, they name the same. */
@@ -149,14 +197,12 @@ static bool try_anchor(struct kt_path_search *search, const struct kt_anchor *an
 	return done;
 }
 
-static bool try_anchors(struct kt_path_search *search, bool valid)
+static bool try_anchors(struct kt_path_search *search, struct kt_path_hash *issuer, bool valid)
 {
-	struct kt_der_view name = top_of(search)->issuer;
 	struct kt_anchor anchor;
 	size_t cursor = 0;
 
-	while (!kt_snapshot_find_subject(search->input->snapshot, name.data, name.len, &cursor,
-					 &anchor)) {
+	while (find_issuer(search, search->input->snapshot, issuer, &cursor, &anchor)) {
 		if (!take_link(search))
 			return false;
 		if (try_anchor(search, &anchor, valid))
@@ -176,9 +222,11 @@ static bool in_path(const struct kt_path_search *search, const struct kt_cert *c
 	return false;
 }
 
-static bool extend(struct kt_path_search *search);
+static bool extend(struct kt_path_search *search, struct kt_path_hash *issuer);
 
-static bool try_other(struct kt_path_search *search, const struct kt_cert *other, bool valid)
+/* issuer: of the name of the other's. */
+static bool try_other(struct kt_path_search *search, const struct kt_cert *other,
+		      struct kt_path_hash *issuer, bool valid)
 {
 	struct kt_path *path = &search->path;
 	bool done;
@@ -191,40 +239,41 @@ static bool try_other(struct kt_path_search *search, const struct kt_cert *other
 		return false;
 	}
 	path->certs[path->count++] = other;
-	done = extend(search);
+	done = extend(search, issuer);
 	path->count--;
 	return done;
 }
 
-static bool try_others(struct kt_path_search *search, bool valid)
+static bool try_others(struct kt_path_search *search, struct kt_path_hash *issuer, bool valid)
 {
 	const struct kt_path_input *input = search->input;
 
 	for (size_t i = 0; i < input->other_count; i++) {
 		if (!take_link(search))
 			return false;
-		if (kt_name_equal(top_of(search)->issuer, input->others[i].subject) &&
-		    try_other(search, &input->others[i], valid))
+		if (is_named(search, issuer, i) &&
+		    try_other(search, &input->others[i], &search->issuers[i], valid))
 			return true;
 	}
 	return false;
 }
 
-static bool try_intermediates(struct kt_path_search *search, bool valid)
+static bool try_intermediates(struct kt_path_search *search, struct kt_path_hash *issuer,
+			      bool valid)
 {
-	struct kt_der_view name = top_of(search)->issuer;
 	struct kt_anchor found;
 	struct kt_cert cert;
 	size_t cursor = 0;
 
 	if (!search->input->intermediates)
 		return false;
-	while (!kt_snapshot_find_subject(search->input->intermediates, name.data, name.len, &cursor,
-					 &found)) {
+	while (find_issuer(search, search->input->intermediates, issuer, &cursor, &found)) {
+		struct kt_path_hash above = {0};
+
 		if (!take_link(search))
 			return false;
 		if (!kt_cert_read(found.der, found.der_len, &cert) &&
-		    try_other(search, &cert, valid))
+		    try_other(search, &cert, &above, valid))
 			return true;
 	}
 	return false;
@@ -237,7 +286,7 @@ static void note_dead_end(struct kt_path_search *search)
 	const struct kt_path_input *input = search->input;
 	const struct kt_cert *top = top_of(search);
 	int depth = search->path.count - 1;
-	bool self_signed = kt_cert_is_self_issued(top) && key_ids_agree(top, top);
+	bool self_signed = top->self_issued && key_ids_agree(top, top);
 
 	search->ends++;
 	if (depth > search->depth) {
@@ -251,14 +300,17 @@ static void note_dead_end(struct kt_path_search *search)
 			input->context);
 }
 
-/* Go on from the top of the path; true: the search is over. Recursion ends at KT_PATH_MAX. */
-static bool extend(struct kt_path_search *search)
+/*
+ * Go on from the top of the path, whose issuer's name this is the hash of; true: the search is
+ * over. Recursion ends at KT_PATH_MAX.
+ */
+static bool extend(struct kt_path_search *search, struct kt_path_hash *issuer)
 {
 	int ends = search->ends;
 
-	if (try_anchors(search, true) || try_anchors(search, false) || try_others(search, true) ||
-	    try_intermediates(search, true) || try_others(search, false) ||
-	    try_intermediates(search, false))
+	if (try_anchors(search, issuer, true) || try_anchors(search, issuer, false) ||
+	    try_others(search, issuer, true) || try_intermediates(search, issuer, true) ||
+	    try_others(search, issuer, false) || try_intermediates(search, issuer, false))
 		return true;
 	if (ends == search->ends)
 		note_dead_end(search);
@@ -270,10 +322,14 @@ struct kt_finding kt_path_search(struct kt_path_search *search, const struct kt_
 	search->input = input;
 	search->path = (struct kt_path){.certs = {input->leaf}, .count = 1};
 	search->attempts = search->ends = search->links = search->signatures = 0;
+	search->name_bytes = 0;
+	search->leaf_issuer.known = false;
+	memset(search->subjects, 0, input->other_count * sizeof search->subjects[0]);
+	memset(search->issuers, 0, input->other_count * sizeof search->issuers[0]);
 	search->cut = KT_RULE_NONE;
 	search->depth = -1;
 	search->self_signed = false;
-	extend(search);
+	extend(search, &search->leaf_issuer);
 	if (search->attempts)
 		return KT_FINE;
 	if (search->cut != KT_RULE_NONE)

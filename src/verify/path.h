@@ -14,9 +14,11 @@
  * signature, so that a wrong key costs one check, not an attempt. No path holds two certificates of
  * the same subject and key.
  *
- * The peer chooses the certificates, so their numbers are bounded: links looked at, and signatures
- * checked, over the whole search. What one link costs grows with the names compared. Of each pair of certificate and key the signature is checked
- * once.
+ * The peer chooses the certificates, so their numbers are bounded: links looked at, signatures
+ * checked, and bytes of names gone through, over the whole search. A name of the chain is hashed
+ * once; two are compared only where their hashes agree. Such names are counted, not trusted to be
+ * short: white space and case make equal ones of any length. Of each pair of certificate and key
+ * the signature is checked once.
  *
  * An anchor is whatever is in the snapshot, self-signed or not (RFC 5280 §6.1.1 d asks for no
  * more than a name and a key): an intermediate in the pool ends a path, and stays an anchor when
@@ -37,6 +39,8 @@
 #define KT_LINKS_MAX	  1000 /* pairs of certificate and possible issuer looked at */
 #define KT_SIGNATURES_MAX 64   /* pairs of certificate and key */
 #define KT_ATTEMPTS_MAX	  8    /* whole paths */
+/* Bytes of names hashed, looked up, compared: 2 ms. One is seldom longer than 200. */
+#define KT_NAME_BYTES_MAX (256 * 1024)
 
 struct kt_path {
 	const struct kt_cert *certs[KT_PATH_MAX]; /* leaf first */
@@ -58,9 +62,9 @@ struct kt_path_input {
 	const struct kt_snapshot *intermediates; /* NULL: none */
 	const struct kt_cert *leaf;
 	const struct kt_cert *others; /* what the peer sent besides, in any order */
-	size_t other_count;
-	int64_t time;	       /* seconds since the epoch */
-	unsigned int path_max; /* 1 … KT_PATH_MAX */
+	size_t other_count;	      /* less than KT_CHAIN_MAX */
+	int64_t time;		      /* seconds since the epoch */
+	unsigned int path_max;	      /* 1 … KT_PATH_MAX */
 	struct kt_signer *signer;
 	bool use_cache; /* for signatures */
 	kt_path_attempt *attempt;
@@ -77,12 +81,22 @@ struct kt_link {
 	struct kt_signer_answer signature;
 };
 
+/* A name's hash, from when it is first asked for. */
+struct kt_path_hash {
+	bool known;
+	uint64_t hash;
+};
+
 struct kt_path_search {
 	const struct kt_path_input *input;
 	struct kt_path path;
 	int attempts;
 	int ends; /* attempts, and lines of issuers that led nowhere */
 	int links;
+	size_t name_bytes; /* hashed, looked up, compared */
+	struct kt_path_hash leaf_issuer;
+	struct kt_path_hash subjects[KT_CHAIN_MAX - 1]; /* of input->others */
+	struct kt_path_hash issuers[KT_CHAIN_MAX - 1];
 	struct kt_link checked[KT_SIGNATURES_MAX]; /* as many as signatures says */
 	int signatures;
 	enum kt_rule_id cut; /* KT_RULE_NONE: no limit was met */

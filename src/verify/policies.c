@@ -105,15 +105,13 @@ static void lower(uint32_t *counter, uint32_t to)
 		*counter = to;
 }
 
-/* §6.1.4 (h) - (j), §6.1.5 (a), (b) */
+/* §6.1.4 (h) - (j), §6.1.5 (a), (b): behind the leaf nothing but 0 counts */
 static void count(struct counters *counters, const struct kt_cert *cert, bool is_leaf)
 {
-	if (is_leaf || !kt_cert_is_self_issued(cert)) {
+	if (is_leaf || !cert->self_issued) {
 		count_down(&counters->explicit_policy);
 		count_down(&counters->inhibit_any);
 	}
-	if (is_leaf && cert->require_explicit_policy)
-		return;
 	lower(&counters->explicit_policy, cert->require_explicit_policy);
 	lower(&counters->inhibit_any, cert->inhibit_any_policy);
 }
@@ -140,7 +138,7 @@ struct kt_finding kt_rules_check_policies(const struct kt_path *path)
 		return KT_FINE;
 	for (int depth = path->count - 1; depth >= 0; depth--) {
 		const struct kt_cert *cert = path->certs[depth];
-		bool any_counts = counters.inhibit_any || (depth && kt_cert_is_self_issued(cert));
+		bool any_counts = counters.inhibit_any || (depth && cert->self_issued);
 
 		narrow(&valid, cert, any_counts);
 		/* §6.1.3 (f) */

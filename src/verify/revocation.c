@@ -2,33 +2,17 @@
 #include "revocation.h"
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "crl_memory.h"
 #include "crl_scope.h"
-#include "crl_serials.h"
 
-struct slot {
-	uint8_t fingerprint[KT_DIGEST_LEN];
-	struct kt_crl_serials *serials; /* NULL: not looked at yet */
-	struct kt_scan_crl crl;		/* once serials are there; into the DER below */
-	const uint8_t *der;		/* where the CRL was; only compared */
-	uint8_t *spki;			/* of the key that is known to have signed it; NULL: none */
-	size_t spki_len;
-};
-
-/*
- * A slot for each CRL of the snapshot that was asked about last, in its order, which is that of
- * fingerprints: no two ever share one, however many there are.
- */
 struct kt_revocation {
-	uint8_t digest[KT_DIGEST_LEN]; /* of that snapshot */
-	struct slot *slots;
-	size_t count;
+	struct kt_crl_memory memory;
 };
 
 /* One question under way. */
 struct question {
-	struct kt_revocation *revocation;
+	const struct kt_crl_holder *crls; /* of the snapshot */
 	struct kt_signer *signer;
 	bool use_cache;
 	const struct kt_cert *cert;
@@ -42,94 +26,21 @@ struct kt_revocation *kt_revocation_new(void)
 	return calloc(1, sizeof(struct kt_revocation));
 }
 
-static void free_slots(struct slot *slots, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		kt_crl_serials_free(slots[i].serials);
-		free(slots[i].spki);
-	}
-	free(slots);
-}
-
 void kt_revocation_free(struct kt_revocation *revocation)
 {
 	if (!revocation)
 		return;
-	free_slots(revocation->slots, revocation->count);
+	kt_crl_memory_fini(&revocation->memory);
 	free(revocation);
-}
-
-static struct slot *find(struct slot *slots, size_t count, const uint8_t *fingerprint)
-{
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int way = memcmp(slots[middle].fingerprint, fingerprint, KT_DIGEST_LEN);
-
-		if (way == 0)
-			return &slots[middle];
-		if (way < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
-/* Slots for this snapshot's CRLs; what is known of those that were in the one before stays. */
-static bool follow(struct kt_revocation *revocation, const struct kt_snapshot *snapshot,
-		   const struct kt_snapshot_info *info)
-{
-	struct slot *slots;
-	struct kt_crl crl;
-
-	if (revocation->slots && !memcmp(revocation->digest, info->digest, KT_DIGEST_LEN))
-		return true;
-	slots = calloc(info->crls, sizeof *slots);
-	if (!slots)
-		return false;
-	for (size_t i = 0; i < info->crls && !kt_snapshot_crl(snapshot, i, &crl); i++) {
-		struct slot *before = find(revocation->slots, revocation->count, crl.fingerprint);
-
-		if (before) {
-			slots[i] = *before;
-			*before = (struct slot){0};
-		}
-		memcpy(slots[i].fingerprint, crl.fingerprint, KT_DIGEST_LEN);
-	}
-	free_slots(revocation->slots, revocation->count);
-	revocation->slots = slots;
-	revocation->count = info->crls;
-	memcpy(revocation->digest, info->digest, KT_DIGEST_LEN);
-	return true;
 }
 
 /* ---- One CRL --------------------------------------------------------------------------------- */
 
-static bool is_signed_by(const struct slot *slot, struct kt_der_view spki)
-{
-	return slot->spki && slot->spki_len == spki.len && !memcmp(slot->spki, spki.data, spki.len);
-}
-
-/* Only that it signed; not remembered where there is no memory for it. */
-static void note_answer(struct slot *slot, struct kt_der_view spki)
-{
-	uint8_t *copy = malloc(spki.len);
-
-	if (!copy)
-		return;
-	memcpy(copy, spki.data, spki.len);
-	free(slot->spki);
-	slot->spki = copy;
-	slot->spki_len = spki.len;
-}
-
 /* Did the issuer's key sign it? */
-static struct kt_finding verify(const struct question *question, struct slot *slot,
+static struct kt_finding verify(const struct question *question, struct kt_known_crl *known,
 				bool *ret_signed)
 {
-	const struct kt_scan_crl *crl = &slot->crl;
+	const struct kt_scan_crl *crl = &known->crl;
 	const struct kt_key *key = &question->issuer->key;
 	struct kt_signed object = {kt_algorithm_of_signature(crl->algorithm),
 				   crl->tbs,
@@ -139,7 +50,7 @@ static struct kt_finding verify(const struct question *question, struct slot *sl
 	*ret_signed = false;
 	if (!(question->issuer->key_usage & KT_KU_CRL_SIGN) || crl->signature.data[0] != 0)
 		return KT_FINE;
-	if (is_signed_by(slot, key->spki)) {
+	if (kt_known_crl_is_signed_by(known, key->spki)) {
 		*ret_signed = true;
 		return KT_FINE;
 	}
@@ -149,43 +60,8 @@ static struct kt_finding verify(const struct question *question, struct slot *sl
 	*ret_signed = signature.result == KT_SIGNATURE_RIGHT;
 	kt_signer_remember(question->signer, &signature, true);
 	if (*ret_signed)
-		note_answer(slot, key->spki);
+		kt_known_crl_note(known, key->spki);
 	return KT_FINE;
-}
-
-static void move_view(struct kt_der_view *view, const uint8_t *from, const uint8_t *to)
-{
-	if (view->data)
-		view->data = to + (view->data - from);
-}
-
-/* The same bytes elsewhere, in the image of another snapshot. */
-static void move(struct slot *slot, const uint8_t *to)
-{
-	struct kt_scan_crl *crl = &slot->crl;
-
-	move_view(&crl->tbs, slot->der, to);
-	move_view(&crl->algorithm, slot->der, to);
-	move_view(&crl->signature, slot->der, to);
-	move_view(&crl->entries, slot->der, to);
-	move_view(&crl->issuer, slot->der, to);
-	move_view(&crl->point_names, slot->der, to);
-	slot->der = to;
-}
-
-/* A large CRL is gone through once. False: no memory; a snapshot holds no CRL that does not scan.
- */
-static bool read_crl(struct slot *slot, const struct kt_crl *found)
-{
-	if (slot->serials) {
-		move(slot, found->der);
-		return true;
-	}
-	if (kt_scan_crl(found->der, found->der_len, &slot->crl))
-		return false;
-	slot->serials = kt_crl_serials_new(slot->crl.entries);
-	slot->der = found->der;
-	return slot->serials != NULL;
 }
 
 /* ---- The CRLs of one issuer ------------------------------------------------------------------ */
@@ -201,15 +77,14 @@ struct findings {
 static struct kt_finding look(const struct question *question, const struct kt_crl *found,
 			      struct findings *findings, struct kt_window *window)
 {
-	struct slot *slot =
-		find(question->revocation->slots, question->revocation->count, found->fingerprint);
+	struct kt_known_crl *known = kt_crl_memory_get(question->crls, found);
 	const struct kt_scan_crl *crl;
 	struct kt_finding finding;
-	bool is_signed;
+	bool is_signed, is_listed;
 
-	if (!slot || !read_crl(slot, found))
+	if (!known)
 		return kt_found(KT_RULE_INTERNAL, -1);
-	crl = &slot->crl;
+	crl = &known->crl;
 	if (!kt_crl_scope_has_kind(crl, question->cert))
 		return KT_FINE;
 	findings->any = true;
@@ -220,16 +95,17 @@ static struct kt_finding look(const struct question *question, const struct kt_c
 			window->to = crl->this_update - 1;
 		return KT_FINE;
 	}
-	finding = verify(question, slot, &is_signed);
+	finding = verify(question, known, &is_signed);
 	if (!kt_is_fine(finding) || !is_signed)
 		return finding;
+	if (!kt_known_crl_lists(known, question->cert->serial, &is_listed))
+		return kt_found(KT_RULE_INTERNAL, -1);
 	findings->verified = true;
+	findings->revoked |= is_listed;
 	if (window->from < crl->this_update)
 		window->from = crl->this_update;
 	if (findings->last < crl->next_update)
 		findings->last = crl->next_update;
-	findings->revoked |=
-		kt_crl_serials_have(slot->serials, crl->entries, question->cert->serial);
 	return KT_FINE;
 }
 
@@ -276,16 +152,18 @@ struct kt_finding kt_revocation_check(struct kt_revocation *revocation, struct k
 				      bool use_cache, struct kt_window *window)
 {
 	struct kt_finding finding = KT_FINE;
+	const struct kt_crl_holder *crls;
 	struct kt_snapshot_info info;
 
 	kt_snapshot_describe(snapshot, &info);
 	if (!info.crls)
 		return finding;
-	if (!follow(revocation, snapshot, &info))
+	crls = kt_crl_memory_follow(&revocation->memory, snapshot);
+	if (!crls)
 		return kt_found(KT_RULE_INTERNAL, -1);
 	for (int depth = 0; kt_is_fine(finding) && depth < path->count; depth++) {
 		struct question question = {
-			.revocation = revocation,
+			.crls = crls,
 			.signer = signer,
 			.use_cache = use_cache,
 			.cert = path->certs[depth],

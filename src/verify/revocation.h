@@ -13,8 +13,8 @@
  *   crl_invalid   none verifies with the issuer's key, is for its distribution point and has begun
  *   crl_expired   all that do are past their nextUpdate, and the policy is KT_CRL_REFUSE
  *
- * What was learned of a CRL (where each serial number is, which key signed it
- * signed it) is kept for as long as it is in the snapshot.
+ * What was learned of a CRL (where each serial number is, which key signed it) is kept while one of
+ * the snapshots asked about last has it (crl_memory.h).
  *
  * Threads: no locks; a struct kt_revocation belongs to the one thread of its verifier.
  */

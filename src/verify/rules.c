@@ -60,7 +60,7 @@ static enum kt_rule_id check_leaf(const struct kt_cert *leaf, enum kt_role role)
 
 static enum kt_rule_id check_issuer(const struct kt_cert *issuer, enum kt_role role)
 {
-	if (issuer->version != 3 || !issuer->ca)
+	if (!issuer->ca)
 		return KT_RULE_NOT_A_CA;
 	if (!(issuer->key_usage & KT_KU_KEY_CERT_SIGN))
 		return KT_RULE_MAY_NOT_SIGN;
@@ -101,7 +101,7 @@ static uint32_t count_below(const struct kt_path *path, int depth)
 	uint32_t count = 0;
 
 	while (--depth > 0)
-		count += !kt_cert_is_self_issued(path->certs[depth]);
+		count += !path->certs[depth]->self_issued;
 	return count;
 }
 

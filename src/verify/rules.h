@@ -4,8 +4,8 @@
  * the name that was asked for; with what is ours where the RFC leaves it open:
  *
  *   - the leaf is no CA, may not sign certificates, and has no name constraints (§4.2.1.10)
- *   - each issuer, anchor included, is of version 3 and says cA in basicConstraints, and
- *     keyCertSign where it has a key usage; the anchor's validity, path length, usages and name
+ *   - each issuer, anchor included, says cA in basicConstraints (hence is of version 3: no other has
+ *     extensions), and keyCertSign where it has a key usage; the anchor's validity, path length, usages and name
  *     constraints count as an intermediate's
  *   - an EKU that is present names the very purpose, in leaf, intermediates and anchor; an empty
  *     one names none; neither anyExtendedKeyUsage nor server-gated crypto stands for it. A leaf

@@ -145,19 +145,63 @@ static bool is_base(const struct kt_general_name *base)
 	return true;
 }
 
+/* A GeneralSubtree, whatever the form of its base. */
+static bool read_subtree(struct kt_der_view *in, struct kt_general_name *ret_base)
+{
+	struct kt_der_item item;
+
+	return kt_der_expect(in, KT_DER_SEQUENCE, &item) &&
+	       kt_general_name_read_base(&item.content, ret_base) && !item.content.len;
+}
+
 bool kt_subtree_read(struct kt_der_view *in, struct kt_general_name *ret_base)
 {
 	struct kt_der_view rest = *in;
 	struct kt_general_name base;
-	struct kt_der_item item;
 
-	if (!kt_der_expect(&rest, KT_DER_SEQUENCE, &item) ||
-	    !kt_general_name_read_base(&item.content, &base) || item.content.len > 0 ||
-	    !is_base(&base))
+	if (!read_subtree(&rest, &base) || !is_base(&base))
 		return false;
 	*in = rest;
 	*ret_base = base;
 	return true;
+}
+
+static const char *dns_fault(struct kt_der_view base)
+{
+	if (base.data[0] == '.')
+		return "a dNSName constraint begins with a dot, which only those on URIs may";
+	return "a dNSName constraint is no host name";
+}
+
+/* Of a base whose form is not its type's. */
+static const char *fault_of(const struct kt_general_name *base)
+{
+	switch (base->type) {
+	case KT_GENERAL_DNS:
+		return dns_fault(base->content);
+	case KT_GENERAL_EMAIL:
+		return "an rfc822Name constraint is neither a mailbox nor a host or domain";
+	case KT_GENERAL_URI:
+		return "a URI constraint is neither a host nor a domain";
+	case KT_GENERAL_IP:
+		return "the mask of an iPAddress constraint has a gap";
+	default:
+		return "a directoryName constraint holds bytes that are no text, or too large a "
+		       "set";
+	}
+}
+
+const char *kt_subtrees_fault(struct kt_der_view subtrees)
+{
+	struct kt_general_name base;
+
+	while (subtrees.len > 0) {
+		if (!read_subtree(&subtrees, &base))
+			return "malformed name constraints";
+		if (!is_base(&base))
+			return fault_of(&base);
+	}
+	return NULL;
 }
 
 /* ---- The two --------------------------------------------------------------------------------- */
@@ -224,5 +268,7 @@ bool kt_subtree_holds_any(const struct kt_general_name *base, const struct kt_su
 {
 	if (base->type == KT_GENERAL_DNS)
 		return holds_any_host(base->content, name);
+	if (base->type == KT_GENERAL_DIRECTORY)
+		return kt_name_may_be_within(name->value, base->content);
 	return kt_subtree_holds_all(base, name);
 }

@@ -48,10 +48,9 @@ static enum kt_rule_id check_issued(const struct kt_cert *cert)
 
 /* ---- CAs ------------------------------------------------------------------------------------- */
 
+/* That its subject is not empty (RFC 5280 §4.1.2.6) shows in what it issued. */
 static enum kt_rule_id check_ca(const struct kt_cert *ca)
 {
-	if (ca->subject.len == EMPTY_NAME_LEN)
-		return KT_RULE_WEB_EMPTY_SUBJECT;
 	if (!ca->key_id.len)
 		return KT_RULE_WEB_KEY_ID;
 	if (!kt_cert_has(ca, KT_EXT_KEY_USAGE))
@@ -76,7 +75,7 @@ enum kt_rule_id kt_web_check_anchor_form(const struct kt_cert *anchor)
 
 	if (rule == KT_RULE_NONE)
 		rule = check_ca(anchor);
-	if (rule == KT_RULE_NONE && kt_cert_is_self_issued(anchor))
+	if (rule == KT_RULE_NONE && anchor->self_issued)
 		rule = check_root(anchor);
 	return rule;
 }
