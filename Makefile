@@ -77,9 +77,11 @@ SRC_verify := $(SRC_verify_names) $(SRC_verify_cache) src/verify/algorithm.c src
 	src/verify/web_roots.c src/verify/x509.c
 SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
 	src/ktls/state.c src/ktls/ulp_info.c
-SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/credentials.c \
-	src/tls/describe.c src/tls/export.c src/tls/failure.c src/tls/handshake.c src/tls/hello.c \
-	src/tls/peer.c src/tls/records.c src/tls/userspace.c
+SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/describe.c src/tls/export.c \
+	src/tls/failure.c src/tls/handshake.c src/tls/hello.c src/tls/peer.c src/tls/records.c src/tls/userspace.c
+# What a side proves itself with
+SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/tls/credentials_slot.c \
+	src/tls/describe_credentials.c src/tls/secret_file.c src/tls/serve.c src/tls/staple.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
 	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/relay.c src/engine/ring.c \
