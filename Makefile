@@ -121,8 +121,8 @@ TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image 
 	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
-TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
-	tls/split
+TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records tls/several \
+	tls/split tls/staple
 TESTS_verify := verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/chain verify/general_name verify/host verify/keys verify/match \
 	verify/memory verify/name_constraints verify/permitted_dns verify/public_suffix \
