@@ -97,12 +97,12 @@ SRC_bench := src/bench/chains.c src/bench/clock.c src/bench/json.c src/bench/key
 	src/bench/verify_limit.c src/bench/verify_ours.c src/bench/verify_rounds.c \
 	src/bench/verify_stock.c
 SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
-	src/daemon/gather.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
-	src/daemon/ops_life.c src/daemon/ops_pool.c src/daemon/options.c src/daemon/pools.c \
+	src/daemon/gather.c src/daemon/identities.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
+	src/daemon/ops_credentials.c src/daemon/ops_life.c src/daemon/ops_pool.c src/daemon/options.c src/daemon/pools.c \
 	src/daemon/serve.c src/daemon/watch.c src/daemon/watcher.c
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
-SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/bench.c src/cli/conns.c src/cli/doctor.c \
+SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/bench.c src/cli/conns.c src/cli/credentials.c src/cli/doctor.c \
 	src/cli/main.c src/cli/pool.c src/cli/pool_diff.c src/cli/pool_life.c \
 	src/cli/pool_manifest.c src/cli/pool_show.c src/cli/read.c src/cli/roots.c \
 	src/cli/roots_print.c src/cli/stats.c src/cli/verify.c src/cli/verify_batch.c \
@@ -140,11 +140,11 @@ TEST_ROOMS := error pool verify tls ktls engine trace control daemon bench cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/daemon.test \
+TESTS_sh := cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
 	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := bench/chains bench/report bench/roots bench/stats cli/bench.test cli/roots.test cli/verify.test \
-	daemon/allow.test daemon/command.test daemon/life.test daemon/pools.test daemon/swaps.test \
+	daemon/allow.test daemon/command.test daemon/credentials.test daemon/life.test daemon/pools.test daemon/swaps.test \
 	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test \
 	verify/web_roots
 TESTS_guest_only :=
@@ -163,7 +163,7 @@ TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test se
 # Those of a sanitized build.
 TESTS_san := selftests/harness/sanitized.test
 # Programs that shell tests run.
-TEST_HELPERS := daemon/echo daemon/hammer harness/broken trace/fire
+TEST_HELPERS := daemon/echo daemon/greet daemon/hammer harness/broken trace/fire
 
 # What test programs share; linked where used.
 SRC_testlib := selftests/lib/der_writer.c selftests/lib/harness.c selftests/lib/harness_checks.c \

@@ -258,6 +258,59 @@ TEST_TIMEOUT(credentials_without_memory_are_an_error, 120)
 	lab_fini(&lab);
 }
 
+/* A set is made anew in kt_tls_new, which goes on with the old one when there is no memory for it.
+ */
+TEST_F_TIMEOUT(sweep, of_renewed_credentials_fails_closed, 120)
+{
+	struct kt_credentials *list[] = {self->lab.credentials, credentials_of(self->lab.client)};
+	struct kt_credentials_set *set, *renewed;
+	struct kt_credentials_slot *slot;
+	unsigned long fail = 1;
+
+	ASSERT_EQ(0, kt_credentials_set_new(list, 2, &set, NULL));
+	ASSERT_EQ(0, kt_credentials_slot_new(set, &slot));
+	kt_tls_context_free(self->lab.context);
+	ASSERT_EQ(0, kt_tls_context_new(
+			     &(struct kt_tls_context_options){.credentials_slot = slot,
+							      .client_auth = KT_CLIENT_AUTH_REQUIRE,
+							      .pool = self->lab.pool},
+			     &self->lab.context, NULL));
+	do {
+		ASSERT_EQ(0, kt_credentials_set_new(list, 2, &renewed, NULL));
+		kt_credentials_slot_publish(slot, renewed);
+		kt_credentials_set_put(renewed);
+		fail = next(fail, 8);
+	} while (connect_without(&self->lab, self->client_context, fail, true));
+	TH_LOG("about %lu allocations", fail - 1);
+	EXPECT_LT(100, fail);
+	kt_tls_context_free(self->lab.context);
+	self->lab.context = NULL;
+	kt_credentials_slot_free(slot);
+	kt_credentials_set_put(set);
+	kt_credentials_put(list[1]);
+}
+
+TEST_TIMEOUT(set_without_memory_is_an_error, 120)
+{
+	struct kt_credentials_set *set;
+	unsigned long fail = 1;
+	struct lab lab;
+	bool failed;
+	int err;
+
+	lab_init(&lab, &(struct lab_options){0});
+	do {
+		set = NULL;
+		arm(fail++);
+		err = kt_credentials_set_new(&lab.credentials, 1, &set, NULL);
+		failed = disarm();
+		ASSERT_EQ(!err, set != NULL);
+		kt_credentials_set_put(set);
+	} while (failed);
+	EXPECT_EQ(4, fail - 1);
+	lab_fini(&lab);
+}
+
 /* ---- Many connections ----------------------------------------------------------------------- */
 
 TEST_F_TIMEOUT(sweep, two_hundred_connections_leave_nothing, 120)

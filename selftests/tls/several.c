@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include <openssl/err.h>
+
 #define SIX 6
 
 FIXTURE(several)
@@ -204,6 +206,44 @@ TEST_F(several, are_chosen_once_though_the_hello_is_repeated)
 		EXPECT_STREQ("shop", got);
 		SSL_CTX_free(peer);
 	}
+}
+
+/* What a client that has only this group meets us with; 0: its OpenSSL does not have it. */
+static int group_of(const char *name)
+{
+	SSL_CTX *context = client_context(&(struct client_options){0});
+	struct kt_tls_context *server;
+	struct client client;
+	struct link link;
+	int group = 0;
+
+	if (SSL_CTX_set1_groups_list(context, name)) {
+		struct kt_credentials *credentials;
+		struct pki *pki = pki_new();
+
+		credentials = credentials_of(pki_make_leaf(pki, pki_make_ca(pki, NULL, "CA"), "a",
+							   "a.test", "serverAuth"));
+		server = context_of(&(struct kt_tls_context_options){.credentials = credentials});
+		link_establish(&link, &client, server, context);
+		group = (int)SSL_get_negotiated_group(client.ssl);
+		link_fini(&link);
+		client_fini(&client);
+		kt_tls_context_free(server);
+		kt_credentials_put(credentials);
+		pki_free(pki);
+	}
+	ERR_clear_error();
+	SSL_CTX_free(context);
+	return group;
+}
+
+TEST(groups_are_all_those_that_this_library_has)
+{
+	EXPECT_EQ(NID_X25519, group_of("X25519"));
+	EXPECT_EQ(NID_X9_62_prime256v1, group_of("P-256"));
+	EXPECT_EQ(NID_secp384r1, group_of("P-384"));
+	/* A handshake that fails would end the test. */
+	EXPECT_EQ(OpenSSL_version_num() >= 0x30500000, group_of("X25519MLKEM768") != 0);
 }
 
 static void expect_chain(FIXTURE_DATA(several) * self, const char *name, int count)
