@@ -168,7 +168,7 @@ TEST_HELPERS := daemon/echo daemon/greet daemon/hammer harness/broken trace/fire
 # What test programs share; linked where used.
 SRC_testlib := selftests/lib/der_writer.c selftests/lib/harness.c selftests/lib/harness_checks.c \
 	selftests/lib/ktls_support.c selftests/lib/pki.c selftests/lib/pki_crl.c \
-	selftests/lib/pki_extensions.c selftests/lib/pki_parts.c selftests/verify/words.c \
+	selftests/lib/pki_extensions.c selftests/lib/pki_ocsp.c selftests/lib/pki_parts.c selftests/verify/words.c \
 	selftests/verify/world.c
 
 # What one test needs beside libktrust.a and the test library: objects of rooms outside the library
@@ -390,7 +390,7 @@ check-mutants:
 
 # The test PKI on the command line, for the demo and for shell tests.
 $(O)/tools/pki: $(O)/tools/pki.o $(call obj,selftests/lib/pki.c selftests/lib/pki_crl.c selftests/lib/pki_extensions.c \
-		selftests/lib/pki_parts.c)
+		selftests/lib/pki_ocsp.c selftests/lib/pki_parts.c)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ -lcrypto
 

@@ -7,18 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <openssl/ocsp.h>
-
-/* ---- A responder ---------------------------------------------------------------------------- */
-
+/* What a responder says: of the leaf, unless it is about another. */
 struct answer {
-	const struct pki_cert *about;  /* NULL: the leaf */
-	const struct pki_cert *signer; /* NULL: the issuer */
-	int status;		       /* V_OCSP_CERTSTATUS_GOOD is 0 */
-	bool refuses;		       /* "try later" instead of an answer */
-	const EVP_MD *digest;	       /* that names the certificate; NULL: SHA-1 */
-	long this_update, next_update; /* seconds from pki_now(); 0: a minute ago, in an hour */
-	bool no_next_update;
+	const struct pki_cert *about;
+	struct pki_ocsp ocsp;
 };
 
 FIXTURE(staple)
@@ -68,31 +60,6 @@ FIXTURE_TEARDOWN(staple)
 	pki_free(self->pki);
 }
 
-static OCSP_BASICRESP *answer_basic(FIXTURE_DATA(staple) * self, const struct answer *answer)
-{
-	const struct pki_cert *about = answer->about ? answer->about : self->leaf;
-	const struct pki_cert *signer = answer->signer ? answer->signer : self->issuer;
-	ASN1_TIME *this_update =
-		ASN1_TIME_set(NULL, pki_now() + (answer->this_update ? answer->this_update : -60));
-	ASN1_TIME *next_update =
-		ASN1_TIME_set(NULL, pki_now() + (answer->next_update ? answer->next_update : 3600));
-	OCSP_CERTID *id = OCSP_cert_to_id(answer->digest, about->x509, about->issuer->x509);
-	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
-
-	ASN1_TIME_to_generalizedtime(this_update, &this_update);
-	ASN1_TIME_to_generalizedtime(next_update, &next_update);
-	ASSERT_TRUE(OCSP_basic_add1_status(
-		basic, id, answer->status, 0,
-		answer->status == V_OCSP_CERTSTATUS_REVOKED ? this_update : NULL, this_update,
-		answer->no_next_update ? NULL : next_update));
-	ASSERT_TRUE(OCSP_basic_sign(basic, signer->x509, signer->key, EVP_sha256(), NULL,
-				    answer->signer ? 0 : OCSP_NOCERTS));
-	OCSP_CERTID_free(id);
-	ASN1_TIME_free(this_update);
-	ASN1_TIME_free(next_update);
-	return basic;
-}
-
 static void write_response(FIXTURE_DATA(staple) * self, size_t len)
 {
 	FILE *file = fopen(self->path, "w");
@@ -104,17 +71,13 @@ static void write_response(FIXTURE_DATA(staple) * self, size_t len)
 
 static void make_response(FIXTURE_DATA(staple) * self, const struct answer *answer)
 {
-	OCSP_BASICRESP *basic = answer->refuses ? NULL : answer_basic(self, answer);
-	OCSP_RESPONSE *response = OCSP_response_create(
-		answer->refuses ? OCSP_RESPONSE_STATUS_TRYLATER : OCSP_RESPONSE_STATUS_SUCCESSFUL,
-		basic);
-	uint8_t *at = self->response;
-	int len = i2d_OCSP_RESPONSE(response, NULL);
+	const struct pki_cert *about = answer->about ? answer->about : self->leaf;
+	struct pki_der der = pki_make_ocsp(about, about->issuer, &answer->ocsp);
 
-	ASSERT_TRUE(len > 0 && (size_t)len <= sizeof self->response);
-	self->len = (size_t)i2d_OCSP_RESPONSE(response, &at);
-	OCSP_RESPONSE_free(response);
-	OCSP_BASICRESP_free(basic);
+	ASSERT_LT(der.len, sizeof self->response);
+	memcpy(self->response, der.data, der.len);
+	self->len = der.len;
+	free(der.data);
 	write_response(self, self->len);
 }
 
@@ -157,40 +120,41 @@ TEST_F(staple, by_the_issuer_is_taken)
 
 TEST_F(staple, by_the_issuers_delegate_is_taken)
 {
-	EXPECT_EQ(0, load(self, (struct answer){.signer = self->delegate}));
+	EXPECT_EQ(0, load(self, (struct answer){.ocsp.signer = self->delegate}));
 }
 
 TEST_F(staple, may_name_the_certificate_by_another_digest)
 {
-	EXPECT_EQ(0, load(self, (struct answer){.digest = EVP_sha256()}));
+	EXPECT_EQ(0, load(self, (struct answer){.ocsp.digest = "SHA256"}));
 }
 
 TEST_F(staple, by_others_is_refused)
 {
-	expect_refused(self, (struct answer){.signer = self->impostor}, "not signed");
-	expect_refused(self, (struct answer){.signer = self->ca}, "not signed");
+	expect_refused(self, (struct answer){.ocsp.signer = self->impostor}, "not signed");
+	expect_refused(self, (struct answer){.ocsp.signer = self->ca}, "not signed");
 	/* certified by the issuer, but not for this */
-	expect_refused(self, (struct answer){.signer = self->other}, "not signed");
+	expect_refused(self, (struct answer){.ocsp.signer = self->other}, "not signed");
 }
 
 TEST_F(staple, about_another_certificate_is_refused)
 {
 	expect_refused(self, (struct answer){.about = self->other}, "another certificate");
-	expect_refused(self, (struct answer){.about = self->issuer, .signer = self->ca},
+	expect_refused(self, (struct answer){.about = self->issuer, .ocsp.signer = self->ca},
 		       "another certificate");
 }
 
 TEST_F(staple, that_does_not_say_good_is_refused)
 {
-	expect_refused(self, (struct answer){.status = V_OCSP_CERTSTATUS_REVOKED}, "REVOKED");
-	expect_refused(self, (struct answer){.status = V_OCSP_CERTSTATUS_UNKNOWN}, "\"good\"");
-	expect_refused(self, (struct answer){.refuses = true}, "did not answer");
+	expect_refused(self, (struct answer){.ocsp.status = PKI_OCSP_REVOKED}, "REVOKED");
+	expect_refused(self, (struct answer){.ocsp.status = PKI_OCSP_UNKNOWN}, "\"good\"");
+	expect_refused(self, (struct answer){.ocsp.refuses = true}, "did not answer");
 }
 
 TEST_F(staple, without_an_end_is_refused)
 {
-	expect_refused(self, (struct answer){.no_next_update = true}, "nextUpdate");
-	expect_refused(self, (struct answer){.this_update = 60, .next_update = 60}, "nextUpdate");
+	expect_refused(self, (struct answer){.ocsp.no_next_update = true}, "nextUpdate");
+	expect_refused(self, (struct answer){.ocsp.this_update = 60, .ocsp.next_update = 60},
+		       "nextUpdate");
 }
 
 static void expect_bytes_refused(FIXTURE_DATA(staple) * self, size_t len, const char *words)
@@ -233,7 +197,7 @@ TEST_F(staple, is_replaced_by_a_later_one_only_if_that_is_right)
 	struct kt_credentials_info info;
 
 	ASSERT_EQ(0, load(self, (struct answer){0}));
-	ASSERT_EQ(0, load(self, (struct answer){.next_update = 7200}));
+	ASSERT_EQ(0, load(self, (struct answer){.ocsp.next_update = 7200}));
 	EXPECT_EQ(-EBADMSG, load(self, (struct answer){.about = self->other}));
 	kt_credentials_describe(self->credentials, &info);
 	EXPECT_TRUE(info.stapled);
