@@ -324,6 +324,13 @@ TEST_F(chain, refuses_what_does_not_belong)
 	/* the right name, another's key */
 	EXPECT_EQ(-EBADMSG, LOAD(self->leaf, pki_make_ca(self->files.pki, self->outer, "Inner")));
 	expect_error(&self->files, EBADMSG, self->files.chain, "certificate 2 (CN=Inner)");
+	/* … and no key identifiers that would tell */
+	EXPECT_EQ(-EBADMSG, LOAD(self->leaf, pki_make(self->files.pki, NULL,
+						      &(struct pki_options){.cn = "Inner",
+									    .ca = true,
+									    .no_skid = true,
+									    .no_akid = true})));
+	expect_error(&self->files, EBADMSG, self->files.chain, "certificate 2 (CN=Inner)");
 	/* another leaf of the same issuer */
 	EXPECT_EQ(-EBADMSG,
 		  LOAD(self->leaf, self->inner,

@@ -6,6 +6,7 @@
 #include "keys.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,10 +39,19 @@ static void *failing_realloc(void *data, size_t size, const char *file, int line
 	return fails() ? NULL : realloc(data, size);
 }
 
+/* What no block may hold when it is given back; NULL: nobody looks. */
+static struct {
+	const char *text;
+	unsigned int found;
+} secret;
+
 static void plain_free(void *data, const char *file, int line)
 {
 	(void)file;
 	(void)line;
+	if (data && secret.text &&
+	    memmem(data, malloc_usable_size(data), secret.text, strlen(secret.text)))
+		secret.found++;
 	free(data);
 }
 
@@ -288,6 +298,22 @@ TEST_F_TIMEOUT(sweep, of_renewed_credentials_fails_closed, 120)
 	kt_credentials_slot_free(slot);
 	kt_credentials_set_put(set);
 	kt_credentials_put(list[1]);
+}
+
+/* The first lines together, which only the text of the file has. */
+TEST(text_of_a_key_is_wiped)
+{
+	struct pki *pki = pki_new();
+	const struct pki_cert *cert =
+		pki_make_leaf(pki, pki_make_ca(pki, NULL, "CA"), "a", "a.test", "serverAuth");
+	char first[100];
+
+	snprintf(first, sizeof first, "%.90s", cert->key_pem);
+	secret.text = first;
+	kt_credentials_put(credentials_of(cert));
+	secret.text = NULL;
+	EXPECT_EQ(0, secret.found);
+	pki_free(pki);
 }
 
 TEST_TIMEOUT(set_without_memory_is_an_error, 120)
