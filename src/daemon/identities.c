@@ -20,7 +20,8 @@ struct entry {
 	pthread_mutex_t lock;	   /* what follows */
 	uint64_t since_ns;
 	struct kt_error last_error;
-	struct kt_error *staples; /* one each; err 0: nothing to complain of */
+	/* One each, err 0: nothing to complain of. Replaced with both locks. */
+	struct kt_error *staples;
 };
 
 struct kt_identities {
@@ -170,15 +171,19 @@ static void say_all(const struct entry *entry, const struct kt_credentials_set *
 	}
 }
 
+/* With load_lock. What was said of the load before is not said again. */
 static void say_staples(const struct entry *entry, const struct loaded *loaded)
 {
 	char text[600];
 
-	for (size_t i = 0; i < loaded->count; i++)
-		if (loaded->staples[i].err)
-			kt_log(LOG_WARNING, "listener %s: no OCSP response is sent: %s",
-			       entry->config->name,
-			       kt_error_format(&loaded->staples[i], text, sizeof text));
+	for (size_t i = 0; i < loaded->count; i++) {
+		const struct kt_error *why = &loaded->staples[i];
+
+		if (!why->err || (entry->staples && !strcmp(entry->staples[i].text, why->text)))
+			continue;
+		kt_log(LOG_WARNING, "listener %s: no OCSP response is sent: %s",
+		       entry->config->name, kt_error_format(why, text, sizeof text));
+	}
 }
 
 /* ---- Publishing ------------------------------------------------------------------------------ */
