@@ -426,8 +426,8 @@ TEST_F(several, are_swapped_under_handshakes_of_other_threads)
 	atomic_store(&race.over, true);
 	for (int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
-	EXPECT_EQ(0, race.failed);
-	EXPECT_EQ(0, race.strange);
+	EXPECT_EQ(0, atomic_load(&race.failed));
+	EXPECT_EQ(0, atomic_load(&race.strange));
 }
 
 /* ---- ALPN ----------------------------------------------------------------------------------- */
