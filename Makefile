@@ -6,6 +6,7 @@
 # make check-mutants  each safeguard listed in selftests/mutants has a test that fails without it
 # make soak         ten minutes of swaps under load (SOAK_SECONDS=600)
 # make tests        only builds the test programs (make -C selftests run_tests runs them)
+# make peers        what `ktrust bench handshake` starts other servers with (GO=go)
 # make demo         the whole way of a connection, with real clients
 # Variables: V=1 (show commands), CC=clang, SAN=address|thread, WERROR=yes, EMBEDDED_ROOTS=no (programs carry no roots)
 
@@ -77,12 +78,14 @@ SRC_verify := $(SRC_verify_names) $(SRC_verify_cache) src/verify/algorithm.c src
 	src/verify/web_roots.c src/verify/x509.c
 SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
 	src/ktls/state.c src/ktls/ulp_info.c
-SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/describe.c src/tls/export.c \
+SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/decoded.c src/tls/describe.c src/tls/export.c \
 	src/tls/failure.c src/tls/handshake.c src/tls/hello.c src/tls/peer.c src/tls/records.c src/tls/userspace.c
 # What a side proves itself with
 SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/tls/credentials_slot.c \
 	src/tls/describe_credentials.c src/tls/secret_file.c src/tls/serve.c src/tls/staple.c
-SRC_engine := src/engine/address.c src/engine/backend.c src/engine/close.c src/engine/conn.c \
+# For executables only; see the file.
+SRC_tls_program := src/tls/d2i_x509.c
+SRC_engine := src/engine/address.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
 	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/relay.c src/engine/ring.c \
 	src/engine/stats.c src/engine/worker.c
@@ -90,12 +93,15 @@ SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trac
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
-SRC_bench := src/bench/chains.c src/bench/clock.c src/bench/json.c src/bench/keys.c \
-	src/bench/load_ours.c src/bench/load_stock.c src/bench/machine.c src/bench/material.c \
+SRC_bench := src/bench/backend.c src/bench/chains.c src/bench/client.c src/bench/clock.c \
+	src/bench/fill.c src/bench/find.c src/bench/handshake.c src/bench/interrupt.c \
+	src/bench/json.c src/bench/keys.c src/bench/kind.c src/bench/load.c src/bench/load_ours.c \
+	src/bench/load_stock.c src/bench/machine.c src/bench/material.c src/bench/parties.c \
 	src/bench/pool.c src/bench/progress.c src/bench/readers.c src/bench/roots.c \
-	src/bench/run.c src/bench/stats.c src/bench/svg.c src/bench/table.c src/bench/verify.c \
-	src/bench/verify_limit.c src/bench/verify_ours.c src/bench/verify_rounds.c \
-	src/bench/verify_stock.c
+	src/bench/run.c src/bench/scratch.c src/bench/serve_stock.c src/bench/server.c \
+	src/bench/session.c src/bench/sides.c src/bench/stats.c src/bench/svg.c src/bench/table.c \
+	src/bench/verify.c src/bench/verify_limit.c src/bench/verify_ours.c \
+	src/bench/verify_rounds.c src/bench/verify_stock.c
 SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
 	src/daemon/gather.c src/daemon/identities.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
 	src/daemon/ops_credentials.c src/daemon/ops_life.c src/daemon/ops_pool.c src/daemon/options.c src/daemon/pools.c \
@@ -121,7 +127,7 @@ TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image 
 	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
-TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/export tls/handshake tls/injected tls/memory tls/peer tls/records tls/several \
+TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records tls/several \
 	tls/split tls/staple
 TESTS_verify := verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/chain verify/general_name verify/host verify/keys verify/match \
@@ -133,26 +139,26 @@ TESTS_engine := engine/address engine/backend engine/handshake engine/limits eng
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config daemon/watch
-TESTS_bench := bench/chains bench/report bench/roots bench/stats
+TESTS_bench := bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
 TESTS_cli := cli/trace cli/trace_output
 
 TEST_ROOMS := error pool verify tls ktls engine trace control daemon bench cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
+TESTS_sh := bench/handshake.test cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
 	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
-TESTS_native_only := bench/chains bench/report bench/roots bench/stats cli/bench.test cli/roots.test cli/verify.test \
+TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
 	daemon/allow.test daemon/command.test daemon/credentials.test daemon/life.test daemon/pools.test daemon/swaps.test \
 	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test \
 	verify/web_roots
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing := pool/bad_input pool/lenient pool/life pool/name pool/nss pool/scan \
-	tls/ca_names tls/export tls/memory tls/split verify/cache verify/cache_race verify/cases verify/chain verify/memory \
-	verify/signature_memo verify/tamper verify/verify
+TESTS_computing := pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
+	tls/ca_names tls/export tls/memory tls/split verify/anchors verify/cache verify/cache_race verify/cases verify/chain \
+	verify/keys verify/memory verify/signature_memo verify/signer verify/tamper verify/threads verify/verify
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
@@ -175,6 +181,7 @@ SRC_testlib := selftests/lib/der_writer.c selftests/lib/harness.c selftests/lib/
 # (TEST_OBJ_<room>/<name> = $(call obj,src/...)) and libraries (TEST_LIBS_<room>/<name>).
 TLS_LAB = $(call obj,selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_tls),$(eval TEST_OBJ_$(t) = $$(TLS_LAB)))
+TEST_OBJ_tls/decoded += $(call obj,$(SRC_tls_program))
 ENGINE_LAB = $(call obj,$(SRC_engine) selftests/engine/rig.c selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_engine),$(eval TEST_OBJ_$(t) = $$(ENGINE_LAB)))
 TEST_LIBS := -lssl -lcrypto -lpsl -lurcu-bp -luring -lbpf -ljansson -lm
@@ -193,6 +200,7 @@ TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_verify/memory := $(call wrap,malloc calloc)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
+TEST_LIBS_engine/tight := $(call wrap,kt_blocks_grow)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
 OBJ_trace_test = $(call obj,$(SRC_trace) selftests/trace/support.c)
@@ -207,6 +215,9 @@ TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))
 TEST_OBJ_control/control = $(call obj,$(SRC_control))
 TEST_OBJ_control/message = $(call obj,$(SRC_control))
 TEST_OBJ_bench/chains = $(call obj,$(SRC_bench))
+TEST_OBJ_bench/fill = $(call obj,src/bench/fill.c)
+TEST_OBJ_bench/load = $(call obj,$(SRC_bench))
+TEST_OBJ_bench/server = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/report = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
 TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)
@@ -225,7 +236,7 @@ ROOTS_A := $(if $(filter no,$(EMBEDDED_ROOTS)),,$(O)/libktrust_roots.a)
 .PHONY: all
 all: $(LIB_A) $(LIB_SO) $(ROOTS_A) $(PROGRAMS)
 
-$(O)/ktrustd: $(call obj,$(SRC_daemon) $(SRC_control) $(SRC_engine)) $(ROOTS_A) $(LIB_A)
+$(O)/ktrustd: $(call obj,$(SRC_daemon) $(SRC_control) $(SRC_engine) $(SRC_tls_program)) $(ROOTS_A) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -luring -ljansson
 
@@ -393,6 +404,25 @@ $(O)/tools/pki: $(O)/tools/pki.o $(call obj,selftests/lib/pki.c selftests/lib/pk
 		selftests/lib/pki_ocsp.c selftests/lib/pki_parts.c)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ -lcrypto
+
+# What `ktrust bench handshake` starts other servers with. Go's is built where Go is: it takes a while the first time.
+GO ?= go
+PEERS := haproxy.cfg.in hitch.conf.in nginx.conf.in openssl.cnf.in stunnel.conf.in
+HAVE_GO = $(shell command -v $(GO) 2>/dev/null)
+.PHONY: peers
+peers: $(PEERS:%=$(O)/peers/%) $(if $(HAVE_GO),$(O)/peers/go-relay)
+all: $(PEERS:%=$(O)/peers/%)
+
+$(O)/peers/%.in: tools/peers/%.in
+	$(call say,COPY,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@
+
+# Nothing of the network: the standard library is all it takes.
+$(O)/peers/go-relay: tools/peers/relay.go
+	$(call say,GO,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=0 $(GO) build -trimpath -o $@ $<
 
 # ---- Fuzzing: make fuzz-smoke takes two minutes, make fuzz FUZZ_MINUTES=… for each --------------
 

@@ -4,6 +4,7 @@
  *
  *   struct kt_tls_context  what a listener or a client offers; used by one thread
  *   struct kt_tls          one connection
+ *   struct kt_tls_certificates  certificates of peers seen before, decoded; may be shared
  *
  * What a side proves itself with is in <ktrust/credentials.h>.
  *
@@ -51,6 +52,41 @@
 extern "C" {
 #endif
 #pragma GCC visibility push(default)
+
+/* ---- Certificates that stay decoded ---------------------------------------------------------- */
+
+/*
+ * Certificates of accepted peers, decoded: libssl decodes what a peer sends in each handshake anew,
+ * which with OpenSSL 3.0 takes longer than the handshake's signatures. libssl has no way to be given
+ * a decoded certificate: it calls d2i_X509, so only a program that defines d2i_X509 itself can
+ * answer from here. ktrustd does (src/tls/d2i_x509.c); everywhere else nothing is ever found, and
+ * the context's `certificates` should stay NULL. Decides nothing: what is found was decoded from
+ * the same bytes.
+ *
+ * Threads: shared by any number of contexts, in any threads.
+ */
+struct kt_tls_certificates;
+
+/*
+ * most: certificates kept, 0 for 4096, rounded up to a multiple of 4; each takes its DER (at most
+ * 8 KiB, or it is not kept) and, decoded, some 5 KiB. -EINVAL: more than 1 << 20; -ENOMEM; -EIO: no
+ * random numbers.
+ */
+KT_WARN_UNUSED int kt_tls_certificates_new(size_t most,
+					   struct kt_tls_certificates **ret_certificates);
+/* No context uses them any more. NULL is fine. */
+void kt_tls_certificates_free(struct kt_tls_certificates *certificates);
+
+struct kt_tls_certificates_stats {
+	uint64_t hits; /* certificates that were not decoded again */
+	uint64_t misses;
+	uint64_t inserts;
+	uint64_t certificates; /* now */
+	uint64_t der_bytes;    /* of these */
+};
+
+void kt_tls_certificates_get_stats(const struct kt_tls_certificates *certificates,
+				   struct kt_tls_certificates_stats *ret_stats);
 
 /* ---- Context --------------------------------------------------------------------------------- */
 
@@ -138,7 +174,15 @@ struct kt_tls_context_options {
 	uint16_t max_version; /* 0: KT_TLS_1_3 */
 	/* How peers are verified; copied, but for the cache. NULL: all zeros. */
 	const struct kt_verifier_options *verifier;
+	struct kt_tls_certificates *certificates; /* borrowed; NULL: none */
 	struct kt_policy policy;
+	/*
+	 * Records stay in userspace, kt_tls_export is -EOPNOTSUPP: no traffic secret is taken from
+	 * libssl, which offers them in hexadecimal only (6 % of a handshake's instructions). A
+	 * TLS 1.3 server then cannot put access_denied in the place of libssl's certificate_unknown
+	 * for peers that are not_allowed.
+	 */
+	bool no_export;
 	/* Seconds since the epoch, called for each verification. NULL: CLOCK_REALTIME. */
 	int64_t (*now)(void *now_arg);
 	void *now_arg;

@@ -97,18 +97,45 @@ static const struct kt_bench_case cases[] = {
 
 static const struct kt_bench_suite suite = {"test", "A <test> & its figures", cases, 4, 0.02};
 
-static struct kt_bench_report run(const char *only)
+/* Of two peers one is there, and has a version. */
+static bool is_there(void *state, size_t side, char note[static KT_BENCH_NOTE_MAX])
+{
+	EXPECT_EQ(&prepared, state);
+	if (side == KT_BENCH_FIRST_PEER)
+		strcpy(note, "1.22.1");
+	if (side == KT_BENCH_FIRST_PEER + 1)
+		strcpy(note, "not installed");
+	return side != KT_BENCH_FIRST_PEER + 1;
+}
+
+static const struct kt_bench_case partial_cases[] = {
+	{.name = "shake",
+	 BOTH,
+	 .more_is_better = true,
+	 .is_there = is_there,
+	 .measure = {ours, stock, NULL, peer, peer},
+	 .peers = {"here", "away"}},
+};
+
+static const struct kt_bench_suite partial = {"partial", "Some", partial_cases, 1, 0.02};
+
+static struct kt_bench_report run_suite(const struct kt_bench_suite *which, const char *only)
 {
 	const struct kt_bench_options options = {.runs = 3, .seconds = 0.01, .only = only};
 	struct kt_bench_report report;
 	struct kt_error error = {0};
 
 	order[0] = '\0';
-	ASSERT_EQ(0, kt_bench_run(&suite, &options, &report, &error))
+	ASSERT_EQ(0, kt_bench_run(which, &options, &report, &error))
 	{
 		TH_LOG("%s", error.text);
 	}
 	return report;
+}
+
+static struct kt_bench_report run(const char *only)
+{
+	return run_suite(&suite, only);
 }
 
 static char *text_of(const struct kt_bench_report *report,
@@ -153,9 +180,10 @@ TEST(ratio_says_how_many_times_better_ours_is)
 	struct kt_bench_report report = run("[!f]*");
 
 	ASSERT_EQ(3, report.count);
-	EXPECT_TRUE(kt_bench_ratio(&report.results[0]) == 500);
-	EXPECT_TRUE(isnan(kt_bench_ratio(&report.results[1])));
-	EXPECT_TRUE(kt_bench_ratio(&report.results[2]) == 0.002);
+	EXPECT_TRUE(kt_bench_ratio(&report.results[0], KT_BENCH_STOCK) == 500);
+	EXPECT_TRUE(isnan(kt_bench_ratio(&report.results[1], KT_BENCH_STOCK)));
+	EXPECT_TRUE(kt_bench_ratio(&report.results[2], KT_BENCH_STOCK) == 0.002);
+	EXPECT_TRUE(kt_bench_ratio(&report.results[2], KT_BENCH_FIRST_PEER) == 2 / (1.0 / 3));
 	kt_bench_report_fini(&report);
 }
 
@@ -186,6 +214,16 @@ TEST(measurement_that_fails_ends_the_run_and_frees_what_was_prepared)
 	EXPECT_EQ(-ENODATA, run_error("load-a"));
 	EXPECT_EQ(1, prepared);
 	EXPECT_EQ(1, finished);
+}
+
+TEST(side_that_is_not_there_is_not_measured)
+{
+	struct kt_bench_report report = run_suite(&partial, NULL);
+
+	EXPECT_STREQ("osposposp", order);
+	EXPECT_FALSE(isnan(report.results[0].medians[KT_BENCH_FIRST_PEER]));
+	EXPECT_TRUE(isnan(report.results[0].medians[KT_BENCH_FIRST_PEER + 1]));
+	kt_bench_report_fini(&report);
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
@@ -229,6 +267,24 @@ TEST(json_is_one_line_of_the_promised_shape)
 	kt_bench_report_fini(&report);
 }
 
+TEST(json_has_the_peers_that_are_there_with_their_versions)
+{
+	struct kt_bench_report report = run_suite(&partial, NULL);
+	char *text = text_of(&report, write_json);
+	json_t *whole = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *peers, *versions;
+
+	ASSERT_NE(NULL, whole);
+	peers = json_object_get(json_array_get(json_object_get(whole, "results"), 0), "peers");
+	EXPECT_EQ(1, json_object_size(peers));
+	EXPECT_NE(NULL, json_object_get(peers, "here"));
+	versions = json_object_get(whole, "versions");
+	EXPECT_EQ(1, json_object_size(versions));
+	EXPECT_STREQ("1.22.1", json_string_value(json_object_get(versions, "here")));
+	json_decref(whole);
+	free(text);
+	kt_bench_report_fini(&report);
+}
+
 /* ---- For people ---------------------------------------------------------------------------- */
 
 TEST(table_has_a_line_for_each_case_and_no_nan)
@@ -239,10 +295,30 @@ TEST(table_has_a_line_for_each_case_and_no_nan)
 	for (size_t i = 0; i < 3; i++)
 		EXPECT_NE(NULL, strstr(text, cases[i].name));
 	EXPECT_NE(NULL, strstr(text, "500x"));
-	EXPECT_NE(NULL, strstr(text, "p&er 0.333"));
+	/* Below its case: the figure, and how many times better ours is. */
+	EXPECT_NE(NULL, strstr(text, "\n  p&er "));
+	EXPECT_NE(NULL, strstr(text, " 0.333                 6.0x\n"));
 	EXPECT_EQ(NULL, strstr(text, "nan"));
 	free(text);
 	kt_bench_report_fini(&report);
+}
+
+TEST(who_is_left_out_is_told_with_the_reason)
+{
+	struct kt_bench_report report = run_suite(&partial, NULL), whole = run("load-b");
+	char *text = text_of(&report, kt_bench_write_absent);
+	char *nothing = text_of(&whole, kt_bench_write_absent);
+
+	EXPECT_STREQ("ktrust: away: left out: not installed\n", text);
+	EXPECT_STREQ("", nothing);
+	free(text);
+	free(nothing);
+	text = text_of(&report, kt_bench_write_table);
+	EXPECT_NE(NULL, strstr(text, "\n  here 1.22.1 "));
+	EXPECT_EQ(NULL, strstr(text, "away"));
+	free(text);
+	kt_bench_report_fini(&report);
+	kt_bench_report_fini(&whole);
 }
 
 /*

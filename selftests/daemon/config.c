@@ -62,6 +62,7 @@ static const struct {
 	{"ktrust", "ktls", "require"},
 	{"ktrust", "handshake-timeout", "1500ms"},
 	{"ktrust", "connect-timeout", "2s"},
+	{"ktrust", "idle-timeout", "2h"},
 	{"ktrust", "drain-timeout", "3m"},
 	{"ktrust", "connections-max", "10000000"},
 	{"ktrust", "state", "/var/lib/k"},
@@ -98,6 +99,7 @@ static const struct {
 	{"ktrust", "verifier", "own"},
 	{"ktrust", "verdicts-max", "0"},
 	{"ktrust", "signatures-max", "16777216"},
+	{"ktrust", "certificates-max", "0"},
 };
 
 #define FULL (sizeof full / sizeof full[0])
@@ -139,6 +141,7 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_EQ(KT_KTLS_REQUIRE, config->ktls);
 	EXPECT_EQ(1500, config->handshake_timeout_ms);
 	EXPECT_EQ(2000, config->connect_timeout_ms);
+	EXPECT_EQ(7200000, config->idle_timeout_ms);
 	EXPECT_EQ(180000, config->drain_timeout_ms);
 	EXPECT_EQ(10000000, config->connections_max);
 	ASSERT_EQ(1, config->pool_count);
@@ -178,6 +181,7 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_EQ(KT_VERIFIER_OWN, config->verifier);
 	EXPECT_EQ(0, config->verdicts_max);
 	EXPECT_EQ(1u << 24, config->signatures_max);
+	EXPECT_EQ(0, config->certificates_max);
 }
 
 TEST(the_cases_here_cover_every_setting)

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define IDLE_MS 600
+
 FIXTURE(limits)
 {
 	struct rig rig;
@@ -478,6 +480,95 @@ TEST_F(limits, drain_does_not_leave_the_parked_behind)
 	EXPECT_EQ(1, kt_engine_drain(self->rig.engine, 50));
 	for (int i = 0; i < 6; i++)
 		peer_fini(&peers[i]);
+}
+
+/* ---- Idle ------------------------------------------------------------------------------------ */
+
+FIXTURE(idle)
+{
+	struct rig rig;
+	SSL_CTX *context;
+	struct peer peer;
+	int backend;
+};
+
+FIXTURE_VARIANT(idle)
+{
+	enum kt_ktls_mode ktls;
+};
+
+FIXTURE_VARIANT_ADD(idle, userspace){.ktls = KT_KTLS_OFF};
+FIXTURE_VARIANT_ADD(idle, ktls){.ktls = KT_KTLS_AUTO};
+
+FIXTURE_SETUP(idle)
+{
+	if (variant->ktls == KT_KTLS_AUTO && !test_have_ktls())
+		SKIP(return, "this kernel has no kTLS");
+	rig_init(&self->rig, &(struct rig_options){.ktls = variant->ktls,
+						   .client_auth = KT_CLIENT_AUTH_REQUIRE,
+						   .idle_timeout_ms = IDLE_MS});
+	self->context = client_context(&(struct client_options){.cert = self->rig.lab.client});
+	peer_connect(&self->peer, &self->rig, self->context);
+	ASSERT_EQ(1, peer_handshake(&self->peer));
+	self->backend = rig_accept(&self->rig);
+}
+
+FIXTURE_TEARDOWN(idle)
+{
+	peer_fini(&self->peer);
+	close(self->backend);
+	SSL_CTX_free(self->context);
+	rig_fini(&self->rig);
+}
+
+/* For neither side is it a clean end. */
+TEST_F(idle, silent_connection_is_ended)
+{
+	ssize_t n;
+	char buf[8];
+
+	rig_await_ends(&self->rig, "idle_timeout", 1);
+	EXPECT_EQ(-ECONNRESET, recv_end(self->backend));
+	n = peer_read(&self->peer, buf, sizeof buf);
+	EXPECT_TRUE(n == PEER_EOF || (n == PEER_FAILED && self->peer.client.alert == 80));
+}
+
+TEST_F(idle, byte_from_the_client_buys_time)
+{
+	char buf[8];
+
+	for (int i = 0; i < 6; i++) {
+		poll(NULL, 0, IDLE_MS / 3);
+		peer_write(&self->peer, "x", 1);
+		recv_exactly(self->backend, buf, 1);
+	}
+	EXPECT_EQ(0, rig_stats(&self->rig).ended);
+	rig_await_ends(&self->rig, "idle_timeout", 1);
+}
+
+TEST_F(idle, byte_from_the_backend_buys_time)
+{
+	char buf[8];
+
+	for (int i = 0; i < 6; i++) {
+		poll(NULL, 0, IDLE_MS / 3);
+		send_all(self->backend, "y", 1);
+		peer_read_all(&self->peer, buf, 1);
+	}
+	EXPECT_EQ(0, rig_stats(&self->rig).ended);
+	rig_await_ends(&self->rig, "idle_timeout", 1);
+}
+
+/* There is always something to send, and nobody who takes it. */
+TEST_F(idle, side_that_takes_nothing_is_idle)
+{
+	static uint8_t data[16384];
+	ssize_t n;
+
+	do
+		n = send(self->backend, data, sizeof data, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n > 0 || !rig_ends(&self->rig, "idle_timeout"));
+	EXPECT_EQ(1, rig_stats(&self->rig).ended);
 }
 
 TEST_HARNESS_MAIN

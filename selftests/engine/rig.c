@@ -147,6 +147,7 @@ int rig_make_engine(struct rig *rig, const struct rig_options *options, struct k
 		.ktls = options->ktls,
 		.handshake_timeout_ms = options->handshake_timeout_ms,
 		.connect_timeout_ms = options->connect_timeout_ms,
+		.idle_timeout_ms = options->idle_timeout_ms,
 		.connections_max = options->connections_max,
 	};
 

@@ -5,6 +5,7 @@
  *
  * In a network of its own, for the limits it sets are the network's.
  */
+#include "../../src/engine/blocks.h"
 #include "rig.h"
 
 #include <errno.h>
@@ -148,6 +149,139 @@ TEST_F(tight, slow_backend_stops_the_client_at_a_bounded_amount)
 	EXPECT_EQ(0, rig_stats(&self->rig).ended);
 	peer_fini(&peer);
 	close(backend);
+}
+
+/* ---- Few blocks ------------------------------------------------------------------------------ */
+
+bool __wrap_kt_blocks_grow(struct kt_blocks *blocks);
+
+static _Atomic bool no_more_blocks;
+static _Atomic unsigned int refused;
+
+bool __real_kt_blocks_grow(struct kt_blocks *blocks);
+bool __wrap_kt_blocks_grow(struct kt_blocks *blocks)
+{
+	if (!no_more_blocks)
+		return __real_kt_blocks_grow(blocks);
+	refused++;
+	return false;
+}
+
+#define CROWD	  24 /* more than there are blocks at first */
+#define CROWD_LEN (256u << 10)
+
+struct crowd {
+	struct peer peer[CROWD];
+	pthread_t thread[CROWD];
+	int backend[CROWD];
+	size_t got[CROWD];
+};
+
+static void *speak(void *arg)
+{
+	static const size_t piece = 8192;
+	struct peer *peer = arg;
+	uint8_t data[8192];
+
+	for (size_t at = 0; at < CROWD_LEN; at += piece) {
+		pattern(data, piece, at, 7);
+		peer_write(peer, data, piece);
+	}
+	peer_close_notify(peer);
+	return NULL;
+}
+
+/* Some of what came. False: that was the end. */
+static bool take_some(struct crowd *crowd, int i)
+{
+	uint8_t data[8192], expected[sizeof data];
+	ssize_t n = recv(crowd->backend[i], data, sizeof data, MSG_DONTWAIT);
+
+	if (n < 0)
+		return true;
+	pattern(expected, (size_t)n, crowd->got[i], 7);
+	EXPECT_EQ(0, memcmp(expected, data, (size_t)n));
+	crowd->got[i] += (size_t)n;
+	return n != 0;
+}
+
+static void take_all(struct crowd *crowd)
+{
+	unsigned int left = CROWD;
+
+	for (unsigned int turns = 0; left;) {
+		for (int i = 0; i < CROWD; i++)
+			if (crowd->backend[i] >= 0 && !take_some(crowd, i)) {
+				close(crowd->backend[i]);
+				crowd->backend[i] = -1;
+				left--;
+			}
+		ASSERT_TRUE(wait_a_moment(&turns));
+	}
+}
+
+/* Speak until the connection is cut. */
+static void *speak_on(void *arg)
+{
+	static uint8_t data[8192];
+	struct peer *peer = arg;
+	uint8_t record[2 * sizeof data];
+	int len;
+
+	do {
+		if (SSL_write(peer->client.ssl, data, sizeof data) != sizeof data)
+			return NULL;
+		len = BIO_read(peer->client.out, record, sizeof record);
+	} while (send(peer->fd, record, (size_t)len, MSG_NOSIGNAL) == len);
+	return NULL;
+}
+
+/* All are stuck, some with a block, the others before they could have one; then all go on. */
+TEST_F_TIMEOUT(tight, reads_wait_while_there_are_no_blocks, 120)
+{
+	static struct crowd crowd;
+
+	no_more_blocks = true;
+	for (int i = 0; i < CROWD; i++) {
+		peer_connect(&crowd.peer[i], &self->rig, self->context);
+		ASSERT_EQ(1, peer_handshake(&crowd.peer[i]));
+		crowd.backend[i] = rig_accept(&self->rig);
+	}
+	for (int i = 0; i < CROWD; i++)
+		ASSERT_EQ(0, pthread_create(&crowd.thread[i], NULL, speak, &crowd.peer[i]));
+	WAIT_UNTIL(refused > 0);
+	take_all(&crowd);
+	for (int i = 0; i < CROWD; i++) {
+		pthread_join(crowd.thread[i], NULL);
+		EXPECT_EQ(CROWD_LEN, crowd.got[i]);
+		peer_fini(&crowd.peer[i]);
+	}
+	no_more_blocks = false;
+	rig_await_ends(&self->rig, "closed", CROWD);
+}
+
+/* Those that wait are ended like any other. */
+TEST_F_TIMEOUT(tight, reads_that_wait_can_be_cut, 120)
+{
+	static struct crowd crowd;
+
+	no_more_blocks = true;
+	for (int i = 0; i < CROWD; i++) {
+		peer_connect(&crowd.peer[i], &self->rig, self->context);
+		ASSERT_EQ(1, peer_handshake(&crowd.peer[i]));
+		crowd.backend[i] = rig_accept(&self->rig);
+	}
+	for (int i = 0; i < CROWD; i++)
+		ASSERT_EQ(0, pthread_create(&crowd.thread[i], NULL, speak_on, &crowd.peer[i]));
+	WAIT_UNTIL(refused > 0);
+	EXPECT_EQ(CROWD, kt_engine_drain(self->rig.engine, 0));
+	for (int i = 0; i < CROWD; i++) {
+		pthread_join(crowd.thread[i], NULL);
+		close(crowd.backend[i]);
+		peer_fini(&crowd.peer[i]);
+	}
+	no_more_blocks = false;
+	EXPECT_EQ(CROWD, rig_ends(&self->rig, "drained"));
 }
 
 TEST_HARNESS_MAIN

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../../src/tls/connection.h"
+
 #define SECRET_TEXT "the quick brown fox"
 
 FIXTURE(suite)
@@ -269,14 +271,10 @@ FIXTURE_VARIANT(limited)
 	size_t overhead; /* bytes: nonce and type, as the version has them, and the tag */
 };
 
-FIXTURE_VARIANT_ADD(limited, tls13_512){
-	KT_TLS_1_3, TLSEXT_max_fragment_length_512, 512, 1 + 16};
-FIXTURE_VARIANT_ADD(limited, tls13_4096){
-	KT_TLS_1_3, TLSEXT_max_fragment_length_4096, 4096, 1 + 16};
-FIXTURE_VARIANT_ADD(limited, tls12_512){
-	KT_TLS_1_2, TLSEXT_max_fragment_length_512, 512, 8 + 16};
-FIXTURE_VARIANT_ADD(limited, tls12_4096){
-	KT_TLS_1_2, TLSEXT_max_fragment_length_4096, 4096, 8 + 16};
+FIXTURE_VARIANT_ADD(limited, tls13_512){KT_TLS_1_3, TLSEXT_max_fragment_length_512, 512, 1 + 16};
+FIXTURE_VARIANT_ADD(limited, tls13_4096){KT_TLS_1_3, TLSEXT_max_fragment_length_4096, 4096, 1 + 16};
+FIXTURE_VARIANT_ADD(limited, tls12_512){KT_TLS_1_2, TLSEXT_max_fragment_length_512, 512, 8 + 16};
+FIXTURE_VARIANT_ADD(limited, tls12_4096){KT_TLS_1_2, TLSEXT_max_fragment_length_4096, 4096, 8 + 16};
 
 FIXTURE_SETUP(limited)
 {
@@ -336,6 +334,71 @@ TEST_F(limited, goes_on_with_userspace_records_that_keep_to_it)
 		have += n;
 	EXPECT_EQ(sizeof sent, have);
 	EXPECT_EQ(0, memcmp(sent, got, sizeof sent));
+}
+
+/* ---- By a context that never exports --------------------------------------------------------- */
+
+FIXTURE(never)
+{
+	struct lab lab;
+	struct kt_tls_context *context;
+	SSL_CTX *client_context;
+	struct client client;
+	struct link link;
+};
+
+FIXTURE_VARIANT(never)
+{
+	uint16_t version;
+};
+
+FIXTURE_VARIANT_ADD(never, tls13){KT_TLS_1_3};
+FIXTURE_VARIANT_ADD(never, tls12){KT_TLS_1_2};
+
+FIXTURE_SETUP(never)
+{
+	struct kt_tls_context_options options = {.no_export = true};
+	struct kt_error error = {0};
+
+	lab_init(&self->lab, &(struct lab_options){0});
+	options.credentials = self->lab.credentials;
+	ASSERT_EQ(0, kt_tls_context_new(&options, &self->context, &error));
+	self->client_context =
+		client_context(&(struct client_options){.version = variant->version});
+	link_establish(&self->link, &self->client, self->context, self->client_context);
+}
+
+FIXTURE_TEARDOWN(never)
+{
+	link_fini(&self->link);
+	client_fini(&self->client);
+	SSL_CTX_free(self->client_context);
+	kt_tls_context_free(self->context);
+	lab_fini(&self->lab);
+}
+
+TEST_F(never, takes_no_secret)
+{
+	struct kt_traffic traffic;
+	enum kt_cipher cipher;
+	uint16_t version;
+
+	EXPECT_EQ(-EOPNOTSUPP, kt_tls_cipher(self->link.tls, &version, &cipher));
+	EXPECT_EQ(-EOPNOTSUPP, kt_tls_export(self->link.tls, &traffic));
+	EXPECT_EQ(0, self->link.tls->secret_len[KT_TLS_CLIENT]);
+	EXPECT_EQ(0, self->link.tls->secret_len[KT_TLS_SERVER]);
+	EXPECT_EQ(NULL, SSL_CTX_get_keylog_callback(self->context->serving->ssl_context));
+}
+
+TEST_F(never, goes_on_with_userspace_records)
+{
+	char got[sizeof SECRET_TEXT];
+
+	ASSERT_EQ(0, kt_tls_write(self->link.tls, SECRET_TEXT, sizeof SECRET_TEXT));
+	link_server_send(&self->link);
+	link_client_turn(&self->link);
+	EXPECT_EQ(sizeof got, SSL_read(self->client.ssl, got, sizeof got));
+	EXPECT_STREQ(SECRET_TEXT, got);
 }
 
 TEST_HARNESS_MAIN

@@ -237,6 +237,92 @@ TEST_F(signer, signature_has_its_length)
 	EXPECT_EQ(KT_SIGNATURE_WRONG, ask(self, &self->key).result);
 }
 
+/* A SEQUENCE of two numbers, either with so many zeros in front; behind them `more` bytes. */
+static void encode_ecdsa(FIXTURE_DATA(signer) * self, struct kt_der_view numbers[2], size_t zeros,
+			 size_t more)
+{
+	size_t at = 2, content = 2 * (2 + zeros) + numbers[0].len + numbers[1].len + more;
+
+	ASSERT_GT(256, content);
+	self->signature[0] = 0x30;
+	if (content > 127)
+		self->signature[at++ - 1] = 0x81;
+	self->signature[at - 1] = (uint8_t)content;
+	for (int i = 0; i < 2; i++) {
+		self->signature[at++] = 0x02;
+		self->signature[at++] = (uint8_t)(numbers[i].len + zeros);
+		memset(self->signature + at, 0, zeros);
+		memcpy(self->signature + at + zeros, numbers[i].data, numbers[i].len);
+		at += zeros + numbers[i].len;
+	}
+	memset(self->signature + at, 0, more);
+	self->object.signature.len = at + more;
+}
+
+/* The content of a number in DER, made in `bytes`. */
+static struct kt_der_view number_of(const BIGNUM *number, uint8_t bytes[static 72])
+{
+	size_t len = (size_t)BN_bn2bin(number, bytes + 1);
+
+	bytes[0] = 0;
+	return bytes[1] & 0x80 ? (struct kt_der_view){bytes, len + 1}
+			       : (struct kt_der_view){bytes + 1, len};
+}
+
+static void numbers_of(FIXTURE_DATA(signer) * self, uint8_t bytes[2][72],
+		       struct kt_der_view ret_numbers[2])
+{
+	const uint8_t *at = self->signature;
+	ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)self->object.signature.len);
+
+	ASSERT_NE(NULL, sig);
+	ret_numbers[0] = number_of(ECDSA_SIG_get0_r(sig), bytes[0]);
+	ret_numbers[1] = number_of(ECDSA_SIG_get0_s(sig), bytes[1]);
+	ECDSA_SIG_free(sig);
+}
+
+TEST_F(signer, ecdsa_signature_has_one_encoding)
+{
+	struct kt_der_view numbers[2];
+	uint8_t bytes[2][72];
+
+	if (!variant->curve)
+		return;
+	numbers_of(self, bytes, numbers);
+	encode_ecdsa(self, numbers, 0, 0);
+	EXPECT_EQ(KT_SIGNATURE_RIGHT, ask(self, &self->key).result);
+	encode_ecdsa(self, numbers, 1, 0);
+	EXPECT_EQ(KT_SIGNATURE_WRONG, ask(self, &self->key).result);
+	encode_ecdsa(self, numbers, 0, 2);
+	EXPECT_EQ(KT_SIGNATURE_WRONG, ask(self, &self->key).result);
+}
+
+/* The same bits, without the zero that makes them positive. */
+TEST_F(signer, ecdsa_signature_has_no_negative_numbers)
+{
+	struct kt_der_view numbers[2];
+	uint8_t bytes[2][72];
+
+	/* The numbers of P-521 do not fill their first byte. */
+	if (!variant->curve || variant->type == KT_KEY_P521)
+		return;
+	for (numbers_of(self, bytes, numbers); numbers[0].data[0]; numbers_of(self, bytes, numbers))
+		sign(self, variant, 0);
+	numbers[0].data++;
+	numbers[0].len--;
+	encode_ecdsa(self, numbers, 0, 0);
+	EXPECT_EQ(KT_SIGNATURE_WRONG, ask(self, &self->key).result);
+}
+
+/* In a sequence that ends before it. */
+TEST_F(signer, ecdsa_signature_is_all_there_is)
+{
+	if (!variant->curve)
+		return;
+	self->signature[self->object.signature.len++] = 0;
+	EXPECT_EQ(KT_SIGNATURE_WRONG, ask(self, &self->key).result);
+}
+
 TEST_F(signer, another_key_did_not_sign)
 {
 	if (self->is_known)

@@ -33,7 +33,10 @@ struct kt_bench_options {
 	const char *only;		 /* glob of case names; NULL: all */
 	const char *roots;		 /* PEM file of Mozilla's roots; NULL: the embedded ones */
 	const struct kt_roots *embedded; /* NULL: the program carries none; then the system's */
-	bool show_progress;		 /* on stderr */
+	const char *ktrustd;		 /* its file; NULL: beside this program, else in PATH */
+	/* Where the peers' settings and programs are; NULL: "peers" beside this program. */
+	const char *peers;
+	bool show_progress; /* on stderr */
 };
 
 struct kt_bench_case;
@@ -45,8 +48,10 @@ typedef int kt_bench_measure(const struct kt_bench_case *of, void *state,
 
 enum kt_bench_side { KT_BENCH_OURS, KT_BENCH_STOCK, KT_BENCH_LIMIT, KT_BENCH_FIRST_PEER };
 
-#define KT_BENCH_PEERS_MAX 4
+#define KT_BENCH_PEERS_MAX 5
 #define KT_BENCH_SIDES	   (KT_BENCH_FIRST_PEER + KT_BENCH_PEERS_MAX)
+
+#define KT_BENCH_NOTE_MAX 96 /* bytes, NUL included */
 
 struct kt_bench_case {
 	const char *name;
@@ -60,6 +65,12 @@ struct kt_bench_case {
 	int (*prepare)(size_t size, const struct kt_bench_options *options, void **ret_state,
 		       struct kt_error *error);
 	void (*finish)(void *state);
+	/*
+	 * Asked of each side that has a measure, once prepared: is it on this machine? True: the
+	 * note is the version of what is measured, or empty; false: why not, and the side is left
+	 * out. NULL: all sides are there.
+	 */
+	bool (*is_there)(void *state, size_t side, char note[static KT_BENCH_NOTE_MAX]);
 	size_t size;				   /* for prepare */
 	unsigned int variant;			   /* for measure: what to do with the state */
 	kt_bench_measure *measure[KT_BENCH_SIDES]; /* NULL: there is no such side */
@@ -74,11 +85,12 @@ struct kt_bench_suite {
 	double seconds; /* where the options name none */
 };
 
-extern const struct kt_bench_suite kt_bench_pool, kt_bench_verify;
+extern const struct kt_bench_suite kt_bench_handshake, kt_bench_pool, kt_bench_verify;
 
 struct kt_bench_result {
 	const struct kt_bench_case *of;
-	double medians[KT_BENCH_SIDES]; /* NaN: there is no such side */
+	double medians[KT_BENCH_SIDES]; /* NaN: there is no such side, or it was left out */
+	char notes[KT_BENCH_SIDES][KT_BENCH_NOTE_MAX]; /* as of is_there */
 };
 
 struct kt_bench_report {
@@ -99,8 +111,8 @@ KT_WARN_UNUSED int kt_bench_run(const struct kt_bench_suite *suite,
 				struct kt_bench_report *ret_report, struct kt_error *error);
 void kt_bench_report_fini(struct kt_bench_report *report);
 
-/* How many times better ours is than stock; NaN: one of them is missing. */
-double kt_bench_ratio(const struct kt_bench_result *result);
+/* How many times better ours is than that side; NaN: one of them is missing. */
+double kt_bench_ratio(const struct kt_bench_result *result, size_t side);
 
 /* The name of a side in tables and JSON. */
 const char *kt_bench_side_name(const struct kt_bench_case *of, size_t side);
@@ -112,5 +124,8 @@ const char *kt_bench_side_name(const struct kt_bench_case *of, size_t side);
 void kt_bench_write_table(const struct kt_bench_report *report, FILE *to);
 KT_WARN_UNUSED int kt_bench_write_json(const struct kt_bench_report *report, FILE *to);
 void kt_bench_write_svg(const struct kt_bench_report *report, FILE *to);
+
+/* A line for each side that was left out, and why; nothing if none was. */
+void kt_bench_write_absent(const struct kt_bench_report *report, FILE *to);
 
 #endif

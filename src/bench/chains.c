@@ -7,7 +7,7 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/x509v3.h>
+#include <openssl/x509.h>
 
 #include "keys.h"
 #include "roots.h"
@@ -22,99 +22,24 @@ struct press {
 	uint64_t serial;
 };
 
-struct extension {
-	int nid;
-	const char *value;
-};
-
-static const struct extension ca_extensions[] = {
-	{NID_basic_constraints, "critical,CA:TRUE"},
-	{NID_key_usage, "critical,keyCertSign,cRLSign"},
-	{NID_subject_key_identifier, "hash"},
-	{0, NULL},
-};
-static const struct extension intermediate_extensions[] = {
-	{NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
-	{NID_key_usage, "critical,keyCertSign,cRLSign"},
-	{NID_ext_key_usage, "serverAuth,clientAuth"},
-	{NID_subject_key_identifier, "hash"},
-	{NID_authority_key_identifier, "keyid:always"},
-	{0, NULL},
-};
-static const struct extension leaf_extensions[] = {
-	{NID_basic_constraints, "critical,CA:FALSE"},
-	{NID_key_usage, "critical,digitalSignature"},
-	{NID_ext_key_usage, "serverAuth"},
-	{NID_subject_key_identifier, "hash"},
-	{NID_authority_key_identifier, "keyid:always"},
-	{NID_subject_alt_name, "DNS:" KT_BENCH_HOST},
-	{0, NULL},
-};
-
-/* What the certificates of a kind have in common. */
-struct kind {
-	const struct extension *extensions;
-	const char *name; /* common name; %u: a number */
-	const char *not_before;
-	const char *not_after;
-};
-
-static const struct kind root_kind = {ca_extensions, "Benchmark CA", "20260101000000Z",
-				      "20460101000000Z"};
-static const struct kind intermediate_kind = {intermediate_extensions, "Benchmark Intermediate %u",
-					      "20260201000000Z", "20310201000000Z"};
-static const struct kind leaf_kind = {leaf_extensions, KT_BENCH_HOST, "20260501000000Z",
-				      "20260701000000Z"};
+static const struct kt_bench_kind root_kind = {kt_bench_root_extensions, "Benchmark CA",
+					       "20260101000000Z", "20460101000000Z"};
+static const struct kt_bench_kind intermediate_kind = {kt_bench_intermediate_extensions,
+						       "Benchmark Intermediate %u",
+						       "20260201000000Z", "20310201000000Z"};
+static const struct kt_bench_kind leaf_kind = {kt_bench_server_extensions, KT_BENCH_HOST,
+					       "20260501000000Z", "20260701000000Z"};
 
 /* ---- One certificate ------------------------------------------------------------------------- */
 
-static bool add_extensions(X509 *x509, X509 *issuer, const struct extension *extensions)
-{
-	bool done = true;
-	X509V3_CTX context;
-
-	X509V3_set_ctx(&context, issuer ? issuer : x509, x509, NULL, NULL, 0);
-	for (; done && extensions->value; extensions++) {
-		X509_EXTENSION *extension =
-			X509V3_EXT_conf_nid(NULL, &context, extensions->nid, extensions->value);
-
-		done = extension && X509_add_ext(x509, extension, -1);
-		X509_EXTENSION_free(extension);
-	}
-	return done;
-}
-
-static bool fill(X509 *x509, const struct kind *kind, X509 *issuer, unsigned int number,
-		 EVP_PKEY *key)
-{
-	X509_NAME *subject = X509_get_subject_name(x509);
-	char name[64];
-
-	/* One format at most takes the number. */
-	snprintf(name, sizeof name, "%s", kind->name);
-	if (strchr(kind->name, '%'))
-		snprintf(strchr(name, '%'), 16, "%u", number);
-	return X509_set_version(x509, X509_VERSION_3) &&
-	       X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const uint8_t *)name, -1,
-					  -1, 0) &&
-	       X509_set_issuer_name(x509, issuer ? X509_get_subject_name(issuer) : subject) &&
-	       ASN1_TIME_set_string_X509(X509_getm_notBefore(x509), kind->not_before) &&
-	       ASN1_TIME_set_string_X509(X509_getm_notAfter(x509), kind->not_after) &&
-	       X509_set_pubkey(x509, key) && add_extensions(x509, issuer, kind->extensions);
-}
-
 /* Of a certificate that is filled in; NULL: libcrypto failed. */
-static X509 *draft(const struct kind *kind, const struct kt_bench_cert *issuer, unsigned int number,
-		   EVP_PKEY *key)
+static X509 *draft(const struct kt_bench_kind *kind, const struct kt_bench_cert *issuer,
+		   unsigned int number, EVP_PKEY *key)
 {
 	const uint8_t *der = issuer ? issuer->der : NULL;
 	X509 *by = issuer ? d2i_X509(NULL, &der, (long)issuer->len) : NULL;
-	X509 *x509 = X509_new();
+	X509 *x509 = issuer && !by ? NULL : kt_bench_kind_draft(kind, by, number, key);
 
-	if (!x509 || (issuer && !by) || !fill(x509, kind, by, number, key)) {
-		X509_free(x509);
-		x509 = NULL;
-	}
 	X509_free(by);
 	return x509;
 }
@@ -160,7 +85,7 @@ static bool issue(struct press *press, X509 *x509, EVP_PKEY *by, struct kt_bench
 
 /* ---- All of them ----------------------------------------------------------------------------- */
 
-static bool make_ca(struct press *press, const struct kind *kind, unsigned int number,
+static bool make_ca(struct press *press, const struct kt_bench_kind *kind, unsigned int number,
 		    const struct kt_bench_cert *issuer, struct kt_bench_cert *cert)
 {
 	X509 *x509 = NULL;

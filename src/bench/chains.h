@@ -21,8 +21,8 @@
 #include <openssl/types.h>
 
 #include "bench.h"
+#include "kind.h"
 
-#define KT_BENCH_HOST	   "www.example.org"
 #define KT_BENCH_TIME	   1780272000 /* 2026-06-01 */
 #define KT_BENCH_STRANGERS 256u
 #define KT_BENCH_ROUNDS	   4u

@@ -11,6 +11,8 @@
 #include <ktrust/roots.h>
 #include <openssl/pem.h>
 
+#include "scratch.h"
+
 #define SYSTEM_ROOTS "/etc/ssl/certs/ca-certificates.crt"
 
 static int refuse(int err, const char *what, struct kt_error *error)
@@ -79,20 +81,13 @@ int kt_bench_material_make(size_t size, const struct kt_bench_options *options, 
 /* As a memfd too, so that a disk cannot come into it. */
 static int copy_file(struct kt_bench_material *material, const char *path, struct kt_error *error)
 {
-	FILE *file = fopen(path, "re");
-	char *text = NULL;
-	size_t size = 0;
-	ssize_t got;
+	char *text;
+	size_t len;
+	int ret = kt_bench_read_text(path, &text, &len, error);
 
-	if (!file)
-		return refuse(errno, path, error);
-	got = getdelim(&text, &size, '\0', file);
-	fclose(file);
-	if (got < 0) {
-		free(text);
-		return kt_error_set(error, ENODATA, path, 0, "cannot be read, or is empty");
-	}
-	material->roots = (struct kt_bench_roots){.pem = text, .pem_len = (size_t)got, .count = 1};
+	if (ret)
+		return ret;
+	material->roots = (struct kt_bench_roots){.pem = text, .pem_len = len, .count = 1};
 	return write_file(material, error);
 }
 

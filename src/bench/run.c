@@ -44,15 +44,34 @@ static int prepare(struct prepared *prepared, const struct kt_bench_case *of,
 	return 0;
 }
 
+/* Which sides of a case are measured. */
+struct sides {
+	bool there[KT_BENCH_SIDES];
+};
+
+static struct sides look(const struct kt_bench_case *of, void *state,
+			 char notes[static KT_BENCH_SIDES][KT_BENCH_NOTE_MAX])
+{
+	struct sides sides;
+
+	for (size_t side = 0; side < KT_BENCH_SIDES; side++) {
+		notes[side][0] = '\0';
+		sides.there[side] = of->measure[side] != NULL;
+		if (of->measure[side] && of->is_there)
+			sides.there[side] = of->is_there(state, side, notes[side]);
+	}
+	return sides;
+}
+
 /* samples: runs values for each side, one side behind the other. */
-static int measure_sides(const struct kt_bench_case *of, void *state,
+static int measure_sides(const struct kt_bench_case *of, void *state, const struct sides *sides,
 			 const struct kt_bench_options *options, unsigned int run, double *samples,
 			 struct kt_error *error)
 {
 	int ret = 0;
 
 	for (size_t side = 0; side < KT_BENCH_SIDES && ret == 0; side++)
-		if (of->measure[side])
+		if (sides->there[side])
 			ret = of->measure[side](of, state, options,
 						&samples[side * options->runs + run], error);
 	return ret;
@@ -63,18 +82,20 @@ static int measure_case(const struct kt_bench_case *of, void *state,
 			struct kt_error *error)
 {
 	double *samples = calloc((size_t)options->runs * KT_BENCH_SIDES, sizeof *samples);
+	struct sides sides;
 	int ret = 0;
 
 	if (!samples)
 		return kt_error_set(error, ENOMEM, of->name, 0, "out of memory");
+	sides = look(of, state, ret_result->notes);
 	for (unsigned int run = 0; run < options->runs && ret == 0; run++) {
 		kt_progress_run(run);
-		ret = measure_sides(of, state, options, run, samples, error);
+		ret = measure_sides(of, state, &sides, options, run, samples, error);
 	}
 	ret_result->of = of;
 	for (size_t side = 0; side < KT_BENCH_SIDES && ret == 0; side++)
 		ret_result->medians[side] =
-			of->measure[side]
+			sides.there[side]
 				? kt_bench_median(&samples[side * options->runs], options->runs)
 				: NAN;
 	free(samples);
@@ -141,11 +162,11 @@ void kt_bench_report_fini(struct kt_bench_report *report)
 	report->results = NULL;
 }
 
-double kt_bench_ratio(const struct kt_bench_result *result)
+double kt_bench_ratio(const struct kt_bench_result *result, size_t side)
 {
-	double ours = result->medians[KT_BENCH_OURS], stock = result->medians[KT_BENCH_STOCK];
+	double ours = result->medians[KT_BENCH_OURS], other = result->medians[side];
 
-	return result->of->more_is_better ? ours / stock : stock / ours;
+	return result->of->more_is_better ? ours / other : other / ours;
 }
 
 const char *kt_bench_side_name(const struct kt_bench_case *of, size_t side)

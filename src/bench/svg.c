@@ -17,7 +17,7 @@
 #define GROUP_GAP  16
 
 static const char *const colours[KT_BENCH_SIDES] = {"#1a6fb0", "#b8bec6", "#dfe3e8", "#d98b2b",
-						    "#5a9e6f", "#9a6fb0", "#c95f5f"};
+						    "#5a9e6f", "#9a6fb0", "#c95f5f", "#8c7a5b"};
 
 static void write_escaped(const char *text, FILE *to)
 {
@@ -80,7 +80,7 @@ static void write_bar(const struct kt_bench_result *result, size_t side, unsigne
 
 static void write_label(const struct kt_bench_result *result, unsigned int y, FILE *to)
 {
-	double ratio = kt_bench_ratio(result);
+	double ratio = kt_bench_ratio(result, KT_BENCH_STOCK);
 
 	fprintf(to, "<text x=\"%d\" y=\"%u\" class=\"case\">", MARGIN, y + BAR_HEIGHT - 4);
 	write_escaped(result->of->name, to);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A report for people. */
+/* A report for people: a line for each case, and below it one for each peer. */
 #include "bench.h"
 
 #include <math.h>
@@ -25,13 +25,21 @@ static void write_ratio(double ratio, FILE *to)
 		fprintf(to, " %8.*fx", ratio < 10 ? 1 : 0, ratio);
 }
 
+/* Below a case, in the columns of what it is compared with. */
 static void write_peers(const struct kt_bench_result *result, FILE *to)
 {
 	for (size_t side = KT_BENCH_FIRST_PEER; side < KT_BENCH_SIDES; side++) {
-		if (!result->of->measure[side])
+		char name[KT_BENCH_NOTE_MAX + 32];
+
+		if (isnan(result->medians[side]))
 			continue;
-		fprintf(to, "  %s", kt_bench_side_name(result->of, side));
-		write_figure(result->medians[side], 1, to);
+		snprintf(name, sizeof name, "  %s %s", kt_bench_side_name(result->of, side),
+			 result->notes[side]);
+		fprintf(to, "%-26s %7s %-9s %*s", name, "", "", WIDTH, "");
+		write_figure(result->medians[side], WIDTH, to);
+		fprintf(to, " %*s", WIDTH, "");
+		write_ratio(kt_bench_ratio(result, side), to);
+		fputc('\n', to);
 	}
 }
 
@@ -49,8 +57,19 @@ void kt_bench_write_table(const struct kt_bench_report *report, FILE *to)
 		write_figure(result->medians[KT_BENCH_OURS], WIDTH, to);
 		write_figure(result->medians[KT_BENCH_STOCK], WIDTH, to);
 		write_figure(result->medians[KT_BENCH_LIMIT], WIDTH, to);
-		write_ratio(kt_bench_ratio(result), to);
-		write_peers(result, to);
+		write_ratio(kt_bench_ratio(result, KT_BENCH_STOCK), to);
 		fputc('\n', to);
+		write_peers(result, to);
 	}
+}
+
+void kt_bench_write_absent(const struct kt_bench_report *report, FILE *to)
+{
+	const struct kt_bench_result *result = report->results;
+
+	/* All cases of a suite have the same sides. */
+	for (size_t side = 0; side < KT_BENCH_SIDES; side++)
+		if (result->of->measure[side] && isnan(result->medians[side]))
+			fprintf(to, "ktrust: %s: left out: %s\n",
+				kt_bench_side_name(result->of, side), result->notes[side]);
 }

@@ -13,12 +13,14 @@
 
 #include "../bench/bench.h"
 
-enum { OPT_PLOT = 256, OPT_RUNS, OPT_SECONDS, OPT_ONLY, OPT_ROOTS };
+enum { OPT_KTRUSTD = 256, OPT_ONLY, OPT_PEERS, OPT_PLOT, OPT_ROOTS, OPT_RUNS, OPT_SECONDS };
 
 #define RUNS_MAX    1000
 #define SECONDS_MAX 3600
 
-static const struct kt_bench_suite *const suites[] = {&kt_bench_pool, &kt_bench_verify};
+static const struct kt_bench_suite *const suites[] = {&kt_bench_handshake, &kt_bench_pool,
+						      &kt_bench_verify};
+#define SUITES "handshake, pool, verify"
 
 struct request {
 	const struct kt_bench_suite *suite;
@@ -29,13 +31,21 @@ struct request {
 
 static const struct argp_option options[] = {
 	{"json", 'j', NULL, 0, "Print JSON", 0},
+	{"ktrustd", OPT_KTRUSTD, "FILE", 0,
+	 "The ktrustd to measure, instead of the one beside this program or in PATH", 0},
 	{"only", OPT_ONLY, "GLOB", 0, "Only cases whose names match", 0},
+	{"peers", OPT_PEERS, "DIR", 0,
+	 "Where the settings and programs of other servers are, instead of peers/ beside this "
+	 "program",
+	 0},
 	{"plot", OPT_PLOT, "FILE", 0, "Draw the figures too, as SVG", 0},
 	{"roots", OPT_ROOTS, "FILE", 0, "PEM file of Mozilla's roots, instead of the embedded ones",
 	 0},
 	{"runs", OPT_RUNS, "N", 0, "Measure each side of each case so often (default 5)", 0},
 	{"seconds", OPT_SECONDS, "S", 0,
-	 "Repeat what is short for so long in each run (default 0.3, of verify 0.2)", 0},
+	 "Repeat what is short for so long in each run (default 0.3, of verify 0.2, of handshake "
+	 "1)",
+	 0},
 	{0},
 };
 
@@ -70,7 +80,7 @@ static void parse_suite(const char *arg, struct argp_state *state, struct reques
 		if (strcmp(suites[i]->name, arg) == 0)
 			request->suite = suites[i];
 	if (!request->suite)
-		argp_error(state, "%s: there is no such benchmark (pool, verify)", arg);
+		argp_error(state, "%s: there is no such benchmark (" SUITES ")", arg);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -81,8 +91,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'j':
 		request->json = true;
 		return 0;
+	case OPT_KTRUSTD:
+		request->options.ktrustd = arg;
+		return 0;
 	case OPT_ONLY:
 		request->options.only = arg;
+		return 0;
+	case OPT_PEERS:
+		request->options.peers = arg;
 		return 0;
 	case OPT_PLOT:
 		request->plot = arg;
@@ -100,7 +116,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		parse_suite(arg, state, request);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "what is to be measured? (pool, verify)");
+		argp_error(state, "what is to be measured? (" SUITES ")");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -111,9 +127,10 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "WHAT",
-	.doc = "Measure ktrust beside the stock library in one interleaved run, and print medians. "
-	       "WHAT is pool: loading pools of roots, and reading them while they are replaced; or "
-	       "verify: verifying chains.",
+	.doc = "Measure ktrust beside the stock library and other programs in one interleaved run, "
+	       "and print medians. WHAT is handshake: the CPU time of handshakes through ktrustd "
+	       "and through other servers; pool: loading pools of roots, and reading them while "
+	       "they are replaced; or verify: verifying chains.",
 };
 
 static int complain_of(const char *path)
@@ -163,6 +180,7 @@ int kt_cli_bench(int argc, char **argv)
 			fclose(picture);
 		return KT_EXIT_TROUBLE;
 	}
+	kt_bench_write_absent(&report, stderr);
 	status = print(&report, request.json);
 	if (picture && plot(&report, picture, request.plot))
 		status = KT_EXIT_TROUBLE;

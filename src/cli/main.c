@@ -15,7 +15,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } verbs[] = {
-	{"bench", kt_cli_bench, "measure ktrust beside the stock library"},
+	{"bench", kt_cli_bench, "measure ktrust beside the stock library and other servers"},
 	{"conns", kt_cli_conns, "live connections, and which pool version let each in"},
 	{"credentials", kt_cli_credentials, "certificates of the listeners, and until when"},
 	{"doctor", kt_cli_doctor, "what this machine lacks, and the line that mends it"},

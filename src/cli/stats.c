@@ -41,6 +41,7 @@ static void print_text(json_t *stats)
 	print_counts("end", json_object_get(stats, "ends"));
 	print_versions(json_object_get(stats, "versions"));
 	print_counts("cache", json_object_get(stats, "verify_cache"));
+	print_counts("decoded", json_object_get(stats, "decoded_certificates"));
 }
 
 int kt_cli_stats(int argc, char **argv)

@@ -73,6 +73,9 @@ static const struct entry entries[] = {
 	 .kind = DURATION, .offset = DAEMON(handshake_timeout_ms)},
 	{{"ktrust", "connect-timeout", "DURATION", "for connecting to a backend (default 5s)"},
 	 .kind = DURATION, .offset = DAEMON(connect_timeout_ms)},
+	{{"ktrust", "idle-timeout", "DURATION",
+	  "without a byte either way, until a connection is ended (default 1h)"},
+	 .kind = DURATION, .offset = DAEMON(idle_timeout_ms)},
 	{{"ktrust", "drain-timeout", "DURATION",
 	  "at a stop, for live connections to end (default 30s)"},
 	 .kind = DURATION, .offset = DAEMON(drain_timeout_ms)},
@@ -85,6 +88,9 @@ static const struct entry entries[] = {
 	 .kind = NUMBER, .offset = DAEMON(verdicts_max), .min = 0, .max = 1u << 24},
 	{{"ktrust", "signatures-max", "N", "signatures remembered beside them (default 65536)"},
 	 .kind = NUMBER, .offset = DAEMON(signatures_max), .min = 1, .max = 1u << 24},
+	{{"ktrust", "certificates-max", "N",
+	  "clients' certificates that stay decoded; 0: none (default 4096)"},
+	 .kind = NUMBER, .offset = DAEMON(certificates_max), .min = 0, .max = 1u << 20},
 	{{"ktrust", "state", "DIR", "keep pools' versions and history here (default: nowhere)"},
 	 .kind = TEXT, .offset = DAEMON(state)},
 	{{"ktrust", "start-from-state", "yes|no",
@@ -443,6 +449,7 @@ struct kt_config *kt_config_new(void)
 	config->drain_timeout_ms = 30000;
 	config->verdicts_max = 4096;
 	config->signatures_max = 65536;
+	config->certificates_max = 4096;
 	config->connections_max = 65536; /* said here and not by the engine: files must do for it */
 	config->control = strdup(KT_CONTROL_DEFAULT);
 	if (!config->control) {

@@ -7,8 +7,8 @@
  * earlier ones; the sources and allow rules of a pool, and the names and `credentials` of a
  * listener, add up.
  *
- *   [ktrust]            control workers ktls handshake-timeout connect-timeout drain-timeout
- *                       connections-max state start-from-state
+ *   [ktrust]            control workers ktls handshake-timeout connect-timeout idle-timeout
+ *                       drain-timeout connections-max state start-from-state
  *   [pool NAME]         source purpose lenient crl-policy allow anchors-min removed-max manifest
  *                       manifest-key history watch watch-debounce
  *   [listener NAME]     listen backend certificate key ocsp credentials credentials-watch alpn
@@ -123,11 +123,13 @@ struct kt_config {
 	enum kt_ktls_mode ktls;
 	unsigned int handshake_timeout_ms;
 	unsigned int connect_timeout_ms;
+	unsigned int idle_timeout_ms;
 	unsigned int drain_timeout_ms;
 	unsigned int connections_max;
 	enum kt_verifier_mode verifier;
 	unsigned int verdicts_max; /* 0: every chain is decided anew */
 	unsigned int signatures_max;
+	unsigned int certificates_max; /* 0: each is decoded anew */
 	char *state;		       /* directory; NULL: nothing outlives the process */
 	unsigned int start_from_state; /* 1: yes */
 	struct kt_config_pool pools[KT_POOLS_MAX];

@@ -166,10 +166,12 @@ static int make_engine(struct start *start, struct kt_error *error)
 		.ktls = config->ktls,
 		.handshake_timeout_ms = config->handshake_timeout_ms,
 		.connect_timeout_ms = config->connect_timeout_ms,
+		.idle_timeout_ms = config->idle_timeout_ms,
 		.connections_max = config->connections_max,
 		.verifier = config->verifier,
 		.forget_verdicts = !config->verdicts_max,
 		.cache = {config->verdicts_max, config->signatures_max},
+		.certificates_max = config->certificates_max,
 	};
 
 	return kt_engine_new(&options, &start->daemon.engine, error);

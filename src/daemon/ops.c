@@ -190,17 +190,19 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 	struct gathered versions = {.json = json_array()};
 	struct kt_engine_stats s;
 	struct kt_verify_cache_stats c;
+	struct kt_tls_certificates_stats d;
 
 	(void)question;
 	(void)control;
 	kt_engine_get_stats(daemon->engine, &s);
 	kt_engine_get_cache_stats(daemon->engine, &c);
+	kt_engine_get_certificates_stats(daemon->engine, &d);
 	kt_engine_each_outcome(daemon->engine, add_count, &outcomes);
 	kt_engine_each_end(daemon->engine, add_count, &ends);
 	kt_engine_each_version(daemon->engine, add_version, &versions);
 	return kt_op_done(
 		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
-			  "s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}}",
+			  "s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I}}",
 			  "accepted", (json_int_t)s.accepted, "accept_pauses",
 			  (json_int_t)s.accept_pauses, "handshakes_ok", (json_int_t)s.handshakes_ok,
 			  "handshakes_failed", (json_int_t)s.handshakes_failed, "handshaking",
@@ -214,7 +216,10 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 			  "chain_declined", (json_int_t)c.chain_declined, "signature_hits",
 			  (json_int_t)c.signature_hits, "signature_misses",
 			  (json_int_t)c.signature_misses, "signature_inserts",
-			  (json_int_t)c.signature_inserts),
+			  (json_int_t)c.signature_inserts, "decoded_certificates", "hits",
+			  (json_int_t)d.hits, "misses", (json_int_t)d.misses, "inserts",
+			  (json_int_t)d.inserts, "certificates", (json_int_t)d.certificates,
+			  "der_bytes", (json_int_t)d.der_bytes),
 		ret_result, error);
 }
 

@@ -53,7 +53,6 @@ void kt_backend_connected(struct kt_conn *conn, int res)
 	} else if (res) {
 		kt_close_abrupt(conn, "backend_unreachable", KT_ALERT_INTERNAL_ERROR);
 	} else {
-		kt_worker_disarm(conn);
 		kt_relay_start(conn);
 	}
 }

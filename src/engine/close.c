@@ -44,13 +44,13 @@ static void step(struct kt_conn *conn)
 		kt_conn_die(conn);
 		return;
 	}
-	/* The backend's last operation may still be reading from the buffer. */
+	/* The backend's last operation may still be reading from the block. */
 	if (kt_conn_busy(conn, KT_OPS_BACKEND | 1u << KT_OP_CLIENT_RECV))
 		return;
 	if (conn->ktls)
-		kt_client_recv_record(conn, conn->up.buf, KT_FLOW_LEN);
+		kt_client_recv_record(conn);
 	else
-		kt_client_recv(conn, conn->up.buf, KT_FLOW_LEN);
+		kt_client_recv(conn, KT_BLOCK_LEN);
 }
 
 static void begin(struct kt_conn *conn, const char *reason, bool reset)
@@ -112,7 +112,7 @@ static bool received(struct kt_conn *conn, int res)
 	}
 	if (!res)
 		conn->client_eof = true;
-	conn->dropped += (size_t)res;
+	conn->dropped += (uint32_t)res;
 	return true;
 }
 

@@ -8,14 +8,15 @@
 #include <unistd.h>
 
 #include "event.h"
+#include "ring.h"
 #include "worker.h"
 
 static void free_memory(struct kt_conn *conn)
 {
 	kt_tls_free(conn->tls);
 	free(conn->identity);
-	free(conn->up.buf);
-	free(conn->down.buf);
+	kt_flow_drop(conn->worker, &conn->up);
+	kt_flow_drop(conn->worker, &conn->down);
 	free(conn->out);
 	free(conn);
 }
@@ -61,10 +62,9 @@ static struct kt_conn *make(struct kt_worker *worker, struct kt_door *door, int 
 	conn->start_ns = kt_monotonic_ns();
 	kt_list_init(&conn->live_link);
 	kt_list_init(&conn->timer_link);
-	conn->up.buf = malloc(KT_FLOW_LEN);
-	conn->out = malloc(KT_OUT_LEN);
+	kt_list_init(&conn->starved_link);
 	identify_socket(conn);
-	if (!conn->up.buf || !conn->out || make_tls(conn)) {
+	if (make_tls(conn)) {
 		free_memory(conn);
 		return NULL;
 	}
@@ -118,6 +118,7 @@ static void bury(struct kt_conn *conn)
 	}
 	kt_worker_disarm(conn);
 	kt_list_remove(&conn->link);
+	kt_list_remove(&conn->starved_link);
 	close(conn->fd);
 	free_memory(conn);
 	kt_worker_released(worker);
@@ -171,8 +172,44 @@ static void handle(struct kt_conn *conn, enum kt_op op, int res)
 	}
 }
 
-void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res)
+static struct kt_flow *flow_of(struct kt_conn *conn, enum kt_op op)
 {
+	return op == KT_OP_CLIENT_RECV ? &conn->up : &conn->down;
+}
+
+/* The block that a read brought its bytes in, if it brought any. */
+static void take_block(struct kt_conn *conn, enum kt_op op, uint32_t flags)
+{
+	struct kt_flow *flow = flow_of(conn, op);
+
+	if (!(flags & IORING_CQE_F_BUFFER))
+		return;
+	flow->block = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
+	flow->buf = kt_blocks_take(&conn->worker->blocks, flow->block);
+}
+
+/* There was no block for a read: it stays pending until there is, unless it is not wanted any more.
+ */
+static bool starve(struct kt_conn *conn, enum kt_op op)
+{
+	bool wanted = conn->state != KT_CONN_DYING &&
+		      (op != KT_OP_BACKEND_RECV || !conn->backend_unwanted);
+
+	if (!wanted)
+		return false;
+	kt_blocks_grow(&conn->worker->blocks);
+	conn->starved |= (uint16_t)(1u << op);
+	if (kt_list_empty(&conn->starved_link))
+		kt_list_append(&conn->worker->starved, &conn->starved_link);
+	return true;
+}
+
+void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint32_t flags)
+{
+	if (res == -ENOBUFS && (op == KT_OP_CLIENT_RECV || op == KT_OP_BACKEND_RECV) &&
+	    starve(conn, op))
+		return;
+	take_block(conn, op, flags);
 	conn->busy &= (uint16_t) ~(1u << op);
 	release_backend(conn);
 	handle(conn, op, res);
@@ -189,8 +226,9 @@ void kt_conn_expire(struct kt_conn *conn)
 		kt_close_abrupt(conn, "backend_timeout", KT_ALERT_INTERNAL_ERROR);
 		break;
 	case KT_CONN_RELAY:
-		/* Only a backend that takes nothing any more is timed here (relay.c). */
-		kt_close_abrupt(conn, "backend_reset", KT_ALERT_INTERNAL_ERROR);
+		kt_close_abrupt(conn,
+				conn->up.state == KT_FLOW_BROKEN ? "backend_reset" : "idle_timeout",
+				KT_ALERT_INTERNAL_ERROR);
 		break;
 	case KT_CONN_CLOSING:
 	case KT_CONN_LINGERING:

@@ -82,23 +82,30 @@ enum kt_flow_state {
 };
 
 struct kt_flow {
-	uint8_t *buf; /* KT_FLOW_LEN bytes */
-	size_t len;   /* bytes in buf */
-	size_t off;   /* of these, bytes taken by the sink */
-	enum kt_flow_state state;
+	uint8_t *buf;	/* a block (blocks.h), from a read until the next; NULL: none */
+	uint32_t len;	/* bytes in buf */
+	uint32_t off;	/* of these, bytes taken by the sink */
+	uint16_t block; /* its number */
+	uint8_t state;	/* enum kt_flow_state */
 };
 
-#define KT_FLOW_LEN 16384	  /* bytes: one record's content (RFC 8446 §5.1) */
-#define KT_OUT_LEN  (16384 + 256) /* bytes: one whole record in one send */
+#define KT_OUT_LEN (16384 + 256) /* bytes: one whole record in one send */
 
-/* Who a connection turned out to be; made when the handshake is accepted. */
+/*
+ * Who a connection turned out to be; made when the handshake is accepted. Of its verdict what there
+ * is to tell of an accepted one.
+ */
 struct kt_conn_identity {
-	uint16_t version;
 	const char *cipher_name;
-	bool verified;
-	struct kt_verdict verdict;
 	const struct kt_pool *pool; /* that the verdict is of; NULL: no certificate was asked for */
-	char peer[128];
+	uint64_t pool_version;
+	uint64_t duration_ns; /* of the decision */
+	uint8_t pool_digest[KT_DIGEST_LEN];
+	uint8_t anchor[KT_DIGEST_LEN];
+	uint16_t version;
+	int8_t depth;
+	bool verified;
+	char names[]; /* of the anchor, then of the peer: two strings */
 };
 
 union kt_peer_address {
@@ -107,7 +114,13 @@ union kt_peer_address {
 	struct sockaddr_in6 in6;
 };
 
-enum kt_timer { KT_TIMER_HANDSHAKE, KT_TIMER_CONNECT, KT_TIMER_LINGER, KT_TIMER_COUNT };
+enum kt_timer {
+	KT_TIMER_HANDSHAKE,
+	KT_TIMER_CONNECT,
+	KT_TIMER_IDLE,
+	KT_TIMER_LINGER,
+	KT_TIMER_COUNT
+};
 
 struct kt_conn {
 	struct kt_worker *worker;
@@ -115,7 +128,8 @@ struct kt_conn {
 	struct kt_list link;	  /* in worker->conns */
 	struct kt_list live_link; /* in worker->live: accepted, under worker->lock */
 	struct kt_list timer_link;
-	uint64_t deadline_ns; /* CLOCK_MONOTONIC */
+	struct kt_list starved_link; /* in worker->starved */
+	uint64_t deadline_ns;	     /* CLOCK_MONOTONIC */
 	uint64_t id;
 	uint64_t cookie;
 	uint64_t start_ns; /* CLOCK_MONOTONIC */
@@ -123,6 +137,7 @@ struct kt_conn {
 	int fd;		       /* the client */
 	int backend_fd;	       /* -1: none */
 	uint16_t busy;	       /* 1 << enum kt_op: pending operations */
+	uint16_t starved;      /* of these, reads that wait for a block */
 	uint8_t state;	       /* enum kt_conn_state */
 	uint8_t ktls;	       /* KT_KTLS_TX | KT_KTLS_RX */
 	bool accepted;	       /* the handshake was, so an end is owed (conn_end) */
@@ -137,11 +152,12 @@ struct kt_conn {
 	struct kt_tls *tls;    /* NULL once the records are the kernel's */
 	struct kt_flow up;     /* client to backend; its buf also takes bytes of the handshake */
 	struct kt_flow down;   /* backend to client */
-	uint8_t *out;	       /* KT_OUT_LEN bytes: records on their way to the client */
-	size_t out_len;
-	size_t out_off;
-	size_t dropped;	      /* bytes read only to be thrown away */
-	size_t ktls_send_max; /* bytes of one send that surely fit a writable socket */
+	uint8_t *out;	       /* records on their way to the client; NULL: none */
+	uint32_t out_len;
+	uint32_t out_off;
+	uint32_t recv_max;	/* bytes that the pending read of TLS records may bring */
+	uint32_t dropped;	/* bytes read only to be thrown away */
+	uint32_t ktls_send_max; /* bytes of one send that surely fit a writable socket */
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;
 	struct kt_conn_identity *identity; /* NULL unless accepted */
@@ -161,8 +177,11 @@ struct kt_conn {
 /* Take over an accepted socket and begin. Without memory the socket is closed and counted. */
 void kt_conn_new(struct kt_worker *worker, struct kt_door *door, int fd);
 
-/* An operation has ended. The connection may be gone afterwards. */
-void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res);
+/*
+ * An operation has ended, as its completion says (io_uring(7)). The connection may be gone
+ * afterwards.
+ */
+void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint32_t flags);
 
 /* Its deadline has passed; the timer is disarmed already. May free the connection. */
 void kt_conn_expire(struct kt_conn *conn);
@@ -189,18 +208,33 @@ static inline bool kt_conn_busy(const struct kt_conn *conn, unsigned int ops)
 	return conn->busy & ops;
 }
 
-/* Bytes from the client's socket as they are (TLS records while the kernel holds no key). */
-void kt_client_recv(struct kt_conn *conn, void *buf, size_t len);
+/*
+ * Reads, into a block that becomes the flow's buf; what it had before is given back first, so all
+ * of that must have been delivered.
+ *
+ * Bytes from the client's socket as they are (TLS records while the kernel holds no key), at most
+ * so many; those at hand are enough.
+ */
+void kt_client_recv(struct kt_conn *conn, size_t max);
 
 /* One stretch of decrypted bytes, or one control record, out of an offloaded socket. */
-void kt_client_recv_record(struct kt_conn *conn, void *buf, size_t len);
+void kt_client_recv_record(struct kt_conn *conn);
+
+void kt_backend_recv(struct kt_conn *conn);
+
+/* There may be blocks again: begin the reads that wait for them. */
+void kt_conn_feed(struct kt_conn *conn);
+
+/* Give a flow's block back, if it has one. */
+void kt_flow_drop(struct kt_worker *worker, struct kt_flow *flow);
 
 /* Bytes to the client's socket: records, or on an offloaded socket their content. */
 void kt_client_send(struct kt_conn *conn, const void *buf, size_t len);
 
-/* An alert on an offloaded socket. */
 /* What the kernel says of a record it cannot take, and nothing else does. */
 bool kt_client_is_bad_record(const struct kt_conn *conn, int err);
+
+/* An alert on an offloaded socket. */
 void kt_client_send_alert(struct kt_conn *conn, uint8_t level, uint8_t description);
 
 /*
@@ -212,7 +246,6 @@ bool kt_client_flush(struct kt_conn *conn);
 /* KT_OP_CLIENT_SEND of kt_client_flush has ended. True: it goes on sending. -errno: broken. */
 KT_WARN_UNUSED int kt_client_flushed(struct kt_conn *conn, int res);
 
-void kt_backend_recv(struct kt_conn *conn);
 void kt_backend_send(struct kt_conn *conn); /* the rest of up.buf */
 
 /* Cancel everything that is pending on the client's or the backend's socket. */

@@ -10,6 +10,7 @@
  * (sk_stream_is_writeable), and no longer than a quarter of it: then nothing stays behind.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,18 +26,37 @@ static struct io_uring_sqe *begin(struct kt_conn *conn, enum kt_op op)
 	return kt_ring_sqe(&conn->worker->ring, kt_op_data(conn, op));
 }
 
-void kt_client_recv(struct kt_conn *conn, void *buf, size_t len)
-{
-	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_RECV);
+/* ---- Reading --------------------------------------------------------------------------------- */
 
-	io_uring_prep_recv(sqe, conn->fd, buf, len, 0);
+void kt_flow_drop(struct kt_worker *worker, struct kt_flow *flow)
+{
+	if (flow->buf)
+		kt_blocks_give(&worker->blocks, flow->block);
+	flow->buf = NULL;
 }
 
-void kt_client_recv_record(struct kt_conn *conn, void *buf, size_t len)
+static void select_block(struct io_uring_sqe *sqe)
+{
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = KT_BLOCK_GROUP;
+}
+
+void kt_client_recv(struct kt_conn *conn, size_t max)
 {
 	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_RECV);
 
-	conn->recv_iov = (struct iovec){.iov_base = buf, .iov_len = len};
+	kt_flow_drop(conn->worker, &conn->up);
+	conn->recv_max = max < KT_BLOCK_LEN ? (uint32_t)max : KT_BLOCK_LEN;
+	io_uring_prep_recv(sqe, conn->fd, NULL, conn->recv_max, 0);
+	select_block(sqe);
+}
+
+void kt_client_recv_record(struct kt_conn *conn)
+{
+	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_RECV);
+
+	kt_flow_drop(conn->worker, &conn->up);
+	conn->recv_iov = (struct iovec){.iov_len = KT_BLOCK_LEN};
 	conn->recv_msg = (struct msghdr){
 		.msg_iov = &conn->recv_iov,
 		.msg_iovlen = 1,
@@ -44,7 +64,44 @@ void kt_client_recv_record(struct kt_conn *conn, void *buf, size_t len)
 		.msg_controllen = sizeof conn->recv_control,
 	};
 	io_uring_prep_recvmsg(sqe, conn->fd, &conn->recv_msg, 0);
+	select_block(sqe);
 }
+
+void kt_backend_recv(struct kt_conn *conn)
+{
+	struct io_uring_sqe *sqe = begin(conn, KT_OP_BACKEND_RECV);
+
+	kt_flow_drop(conn->worker, &conn->down);
+	io_uring_prep_recv(sqe, conn->backend_fd, NULL, KT_BLOCK_LEN, 0);
+	select_block(sqe);
+}
+
+void kt_conn_feed(struct kt_conn *conn)
+{
+	unsigned int starved = conn->starved;
+
+	conn->starved = 0;
+	kt_list_remove(&conn->starved_link);
+	if (starved & 1u << KT_OP_BACKEND_RECV)
+		kt_backend_recv(conn);
+	if (!(starved & 1u << KT_OP_CLIENT_RECV))
+		return;
+	if (conn->ktls)
+		kt_client_recv_record(conn);
+	else
+		kt_client_recv(conn, conn->recv_max);
+}
+
+/* Reads that wait for a block are nowhere but here. */
+static void forget_starved(struct kt_conn *conn, unsigned int ops)
+{
+	conn->busy &= (uint16_t) ~(conn->starved & ops);
+	conn->starved &= (uint16_t)~ops;
+	if (!conn->starved)
+		kt_list_remove(&conn->starved_link);
+}
+
+/* ---- Sending --------------------------------------------------------------------------------- */
 
 void kt_client_send(struct kt_conn *conn, const void *buf, size_t len)
 {
@@ -76,6 +133,17 @@ bool kt_client_is_bad_record(const struct kt_conn *conn, int err)
 	       (err == -EBADMSG || err == -EINVAL || err == -EMSGSIZE || err == -EKEYEXPIRED);
 }
 
+/* There is no memory for its words. */
+static void give_up(struct kt_conn *conn)
+{
+	if (conn->state == KT_CONN_HANDSHAKE)
+		kt_handshake_fail(conn, "internal");
+	if (conn->state < KT_CONN_CLOSING)
+		kt_close_gone(conn, "internal");
+	else
+		kt_conn_die(conn);
+}
+
 /*
  * The output is copied out of the TLS engine, whose buffer may move with the next call, while the
  * kernel reads what is being sent.
@@ -99,9 +167,14 @@ bool kt_client_flush(struct kt_conn *conn)
 		return false;
 	if (len > KT_OUT_LEN)
 		len = KT_OUT_LEN;
+	conn->out = malloc(len);
+	if (!conn->out) {
+		give_up(conn);
+		return true;
+	}
 	memcpy(conn->out, data, len);
 	kt_tls_output_done(conn->tls, len);
-	conn->out_len = len;
+	conn->out_len = (uint32_t)len;
 	conn->out_off = 0;
 	kt_client_send(conn, conn->out, len);
 	return true;
@@ -111,19 +184,14 @@ int kt_client_flushed(struct kt_conn *conn, int res)
 {
 	if (res < 0)
 		return res;
-	conn->out_off += (size_t)res;
+	conn->out_off += (uint32_t)res;
 	if (conn->out_off < conn->out_len) {
 		kt_client_send(conn, conn->out + conn->out_off, conn->out_len - conn->out_off);
 		return 1;
 	}
+	free(conn->out);
+	conn->out = NULL;
 	return kt_client_flush(conn);
-}
-
-void kt_backend_recv(struct kt_conn *conn)
-{
-	struct io_uring_sqe *sqe = begin(conn, KT_OP_BACKEND_RECV);
-
-	io_uring_prep_recv(sqe, conn->backend_fd, conn->down.buf, KT_FLOW_LEN, 0);
 }
 
 void kt_backend_send(struct kt_conn *conn)
@@ -138,6 +206,7 @@ static void cancel(struct kt_conn *conn, int fd, enum kt_op op, unsigned int ops
 {
 	struct io_uring_sqe *sqe;
 
+	forget_starved(conn, ops);
 	if (!kt_conn_busy(conn, ops) || kt_conn_busy(conn, 1u << op))
 		return;
 	sqe = begin(conn, op);

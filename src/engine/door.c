@@ -26,6 +26,21 @@ static int choose_by_name(const struct kt_hello *hello, void *arg, struct kt_poo
 	return 0;
 }
 
+/* Has a pool that judges here rules of whom it allows? Those it does not are told so. */
+static bool may_deny(const struct kt_listener *listener)
+{
+	bool may = listener->choose_pool || (listener->pool && kt_pool_allow(listener->pool));
+
+	for (size_t i = 0; i < listener->names.count; i++)
+		may = may || kt_pool_allow(listener->names.rows[i].pool);
+	return may;
+}
+
+static bool offloads(const struct kt_shared *shared)
+{
+	return shared->ktls != KT_KTLS_OFF && shared->support.attach;
+}
+
 int kt_door_init(struct kt_door *door, struct kt_worker *worker, const struct kt_listener *listener,
 		 struct kt_error *error)
 {
@@ -40,7 +55,9 @@ int kt_door_init(struct kt_door *door, struct kt_worker *worker, const struct kt
 		.choose_pool = listener->choose_pool,
 		.choose_arg = listener->choose_arg,
 		.verifier = &worker->shared->verifier,
+		.certificates = worker->shared->certificates,
 		.policy = listener->policy,
+		.no_export = !offloads(worker->shared) && !may_deny(listener),
 	};
 
 	if (listener->names.count) {

@@ -14,6 +14,7 @@
 
 #define HANDSHAKE_TIMEOUT_MS 10000
 #define CONNECT_TIMEOUT_MS   5000
+#define IDLE_TIMEOUT_MS	     3600000
 #define LINGER_TIMEOUT_MS    2000
 #define CONNECTIONS_MAX	     65536
 #define WORKERS_MAX	     1024
@@ -113,17 +114,22 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 	return 0;
 }
 
-static int make_cache(struct kt_shared *shared, const struct kt_engine_options *options,
-		      struct kt_error *error)
+static int make_caches(struct kt_shared *shared, const struct kt_engine_options *options,
+		       struct kt_error *error)
 {
-	int err;
+	int err = 0;
 
 	shared->verifier.mode = options->verifier;
-	if (options->forget_verdicts)
-		return 0;
-	err = kt_verify_cache_new(&options->cache, &shared->verifier.cache);
+	if (!options->forget_verdicts)
+		err = kt_verify_cache_new(&options->cache, &shared->verifier.cache);
 	if (err)
 		return kt_error_set(error, -err, "engine", 0, "cannot make a cache of verdicts: %s",
+				    strerror(-err));
+	if (options->certificates_max)
+		err = kt_tls_certificates_new(options->certificates_max, &shared->certificates);
+	if (err)
+		return kt_error_set(error, -err, "engine", 0,
+				    "cannot make room for decoded certificates: %s",
 				    strerror(-err));
 	return 0;
 }
@@ -238,12 +244,13 @@ int kt_engine_new(const struct kt_engine_options *options, struct kt_engine **re
 		milliseconds(options->handshake_timeout_ms, HANDSHAKE_TIMEOUT_MS);
 	shared->timeout_ns[KT_TIMER_CONNECT] =
 		milliseconds(options->connect_timeout_ms, CONNECT_TIMEOUT_MS);
+	shared->timeout_ns[KT_TIMER_IDLE] = milliseconds(options->idle_timeout_ms, IDLE_TIMEOUT_MS);
 	shared->timeout_ns[KT_TIMER_LINGER] = milliseconds(LINGER_TIMEOUT_MS, 0);
 	shared->connections_max =
 		options->connections_max ? options->connections_max : CONNECTIONS_MAX;
 	err = copy_listeners(shared, options, error);
 	if (!err)
-		err = make_cache(shared, options, error);
+		err = make_caches(shared, options, error);
 	if (!err)
 		err = probe_kernel(shared, error);
 	if (!err)
@@ -349,6 +356,7 @@ void kt_engine_free(struct kt_engine *engine)
 		kt_worker_fini(&shared->workers[i]);
 	free(shared->workers);
 	kt_verify_cache_free(shared->verifier.cache);
+	kt_tls_certificates_free(shared->certificates);
 	kt_stats_forget_pools(shared);
 	for (size_t i = 0; i < shared->listener_count; i++) {
 		kt_credentials_put(shared->listeners[i].credentials);
@@ -373,6 +381,14 @@ void kt_engine_get_cache_stats(const struct kt_engine *engine,
 	*ret_stats = (struct kt_verify_cache_stats){0};
 	if (engine->shared.verifier.cache)
 		kt_verify_cache_get_stats(engine->shared.verifier.cache, ret_stats);
+}
+
+void kt_engine_get_certificates_stats(const struct kt_engine *engine,
+				      struct kt_tls_certificates_stats *ret_stats)
+{
+	*ret_stats = (struct kt_tls_certificates_stats){0};
+	if (engine->shared.certificates)
+		kt_tls_certificates_get_stats(engine->shared.certificates, ret_stats);
 }
 
 int kt_engine_address(const struct kt_engine *engine, size_t listener,

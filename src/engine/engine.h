@@ -13,10 +13,9 @@
  *
  * What it does not do (yet): handoff, origin mode, PROXY protocol,
  * rekey (a KeyUpdate on an offloaded connection ends it under the name "key_update"), counting an
- * AEAD key's records (RFC 8446 §5.5 allows about 390 GB of full AES-GCM records), idle limits: an
- * accepted connection that neither sends nor takes anything lives until TCP gives up on it. Nor
- * does it look into what it relays: where pools are chosen by name, a client that one pool lets in
- * may name another host inside (HTTP's Host); that the two agree is for the backend to see to.
+ * AEAD key's records (RFC 8446 §5.5 allows about 390 GB of full AES-GCM records). Nor does it look
+ * into what it relays: where pools are chosen by name, a client that one pool lets in may name
+ * another host inside (HTTP's Host); that the two agree is for the backend to see to.
  */
 #ifndef KTRUST_ENGINE_H
 #define KTRUST_ENGINE_H
@@ -109,10 +108,13 @@ struct kt_engine_options {
 	enum kt_ktls_mode ktls;
 	unsigned int handshake_timeout_ms; /* accept to Finished; 0: 10,000 */
 	unsigned int connect_timeout_ms;   /* to the backend; 0: 5,000 */
+	unsigned int idle_timeout_ms;	   /* no byte delivered either way; 0: 3,600,000 */
 	unsigned int connections_max; /* live in the whole engine; accepting pauses; 0: 65,536 */
 	enum kt_verifier_mode verifier;
 	bool forget_verdicts; /* no cache: every client's chain is decided anew */
 	struct kt_verify_cache_options cache;
+	/* Clients' certificates that stay decoded (struct kt_tls_certificates); 0: none. */
+	size_t certificates_max;
 };
 
 struct kt_engine;
@@ -168,6 +170,10 @@ void kt_engine_get_stats(const struct kt_engine *engine, struct kt_engine_stats 
 void kt_engine_get_cache_stats(const struct kt_engine *engine,
 			       struct kt_verify_cache_stats *ret_stats);
 
+/* Of the certificates that stay decoded; zeros where there are none. */
+void kt_engine_get_certificates_stats(const struct kt_engine *engine,
+				      struct kt_tls_certificates_stats *ret_stats);
+
 /*
  * Handshakes by outcome, one for each TCP connection taken: "accepted", a name of kt_verdict_name
  * or of kt_tls_failure, or
@@ -211,6 +217,7 @@ void kt_engine_each_version(const struct kt_engine *engine,
  *   backend_reset       it broke; what it had sent was delivered
  *   backend_closed      it ended its side, then took no more
  *   backend_error       its socket broke in another way
+ *   idle_timeout        no byte was delivered either way for so long
  *   drained             cut by kt_engine_drain
  *   internal            no memory
  */

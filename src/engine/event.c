@@ -83,7 +83,7 @@ static __attribute__((noinline)) void fire_conn_end(const struct kt_conn *conn)
 	struct kt_probe_conn_end event = {
 		.conn = conn->id,
 		.cookie = conn->cookie,
-		.pool_version = identity->verified ? identity->verdict.pool_version : 0,
+		.pool_version = identity->pool_version,
 		.age_ns = kt_monotonic_ns() - conn->start_ns,
 		.bytes_in = kt_counted(&conn->bytes_in),
 		.bytes_out = kt_counted(&conn->bytes_out),

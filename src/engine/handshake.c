@@ -16,9 +16,7 @@
 
 static void read_more(struct kt_conn *conn)
 {
-	size_t want = kt_tls_want(conn->tls);
-
-	kt_client_recv(conn, conn->up.buf, want < KT_FLOW_LEN ? want : KT_FLOW_LEN);
+	kt_client_recv(conn, kt_tls_want(conn->tls));
 }
 
 void kt_handshake_start(struct kt_conn *conn)
@@ -60,7 +58,8 @@ static size_t send_max(int fd)
 		return SEND_MAX_LEAST;
 	if (size / SEND_MAX_SHARE < SEND_MAX_LEAST)
 		return SEND_MAX_LEAST;
-	return size / SEND_MAX_SHARE < KT_FLOW_LEN ? (size_t)(size / SEND_MAX_SHARE) : KT_FLOW_LEN;
+	return size / SEND_MAX_SHARE < KT_BLOCK_LEN ? (size_t)(size / SEND_MAX_SHARE)
+						    : KT_BLOCK_LEN;
 }
 
 static int install(struct kt_conn *conn, const struct kt_traffic *traffic)
@@ -103,11 +102,9 @@ static int offload(struct kt_conn *conn, bool *ret_fatal)
 		goto wipe;
 	*ret_fatal = false;
 	conn->ktls = KT_KTLS_TX | KT_KTLS_RX;
-	conn->ktls_send_max = send_max(conn->fd);
+	conn->ktls_send_max = (uint32_t)send_max(conn->fd);
 	kt_tls_free(conn->tls);
 	conn->tls = NULL;
-	free(conn->out);
-	conn->out = NULL;
 wipe:
 	kt_traffic_wipe(&traffic);
 	return err;
@@ -127,24 +124,38 @@ static const char *place_records(struct kt_conn *conn, bool *ret_fatal)
 	return err == -EOPNOTSUPP ? "ktls_unsupported" : "ktls_failed";
 }
 
-static int remember(struct kt_conn *conn, const struct kt_tls_info *info)
+/* NULL: no memory. */
+static struct kt_conn_identity *identify(const struct kt_tls_info *info)
 {
-	struct kt_conn_identity *identity = calloc(1, sizeof *identity);
+	const struct kt_verdict *verdict = &info->verdict;
+	const char *anchor = info->verified ? verdict->anchor_name : "";
+	size_t anchor_size = strlen(anchor) + 1, peer_size = strlen(info->peer) + 1;
+	struct kt_conn_identity *identity = calloc(1, sizeof *identity + anchor_size + peer_size);
 
-	conn->down.buf = malloc(KT_FLOW_LEN);
-	if (!identity || !conn->down.buf ||
-	    (info->pool && kt_stats_know_pool(conn->worker, info->pool))) {
-		free(identity);
-		return -ENOMEM;
-	}
+	if (!identity)
+		return NULL;
 	identity->version = info->version;
 	identity->cipher_name = info->cipher_name;
-	identity->verified = info->verified;
-	identity->verdict = info->verdict;
 	identity->pool = info->pool;
-	snprintf(identity->peer, sizeof identity->peer, "%s", info->peer);
-	conn->identity = identity;
-	return 0;
+	identity->verified = info->verified;
+	if (info->verified) {
+		identity->pool_version = verdict->pool_version;
+		identity->duration_ns = verdict->duration_ns;
+		identity->depth = (int8_t)verdict->depth;
+		memcpy(identity->pool_digest, verdict->pool_digest, KT_DIGEST_LEN);
+		memcpy(identity->anchor, verdict->anchor, KT_DIGEST_LEN);
+	}
+	memcpy(identity->names, anchor, anchor_size);
+	memcpy(identity->names + anchor_size, info->peer, peer_size);
+	return identity;
+}
+
+static int remember(struct kt_conn *conn, const struct kt_tls_info *info)
+{
+	if (info->pool && kt_stats_know_pool(conn->worker, info->pool))
+		return -ENOMEM;
+	conn->identity = identify(info);
+	return conn->identity ? 0 : -ENOMEM;
 }
 
 static void finish(struct kt_conn *conn)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two flows between a client and its backend, each one buffer: read, send all of it, read again. A
- * sink that takes nothing stops its source after a buffer and what the sockets hold.
+ * Two flows between a client and its backend, each one block: read, send all of it, read again. A
+ * sink that takes nothing stops its source after a block and what the sockets hold; while nothing
+ * moves there is no block either.
  *
  * Ends. What one side says is passed on as what it was, never as more:
  *
@@ -14,6 +15,8 @@
  *                              this way: that is "closed", but the backend is still reset
  *   client's RST               "reset"; the backend is reset
  *   client's fatal alert       "peer_alert"; the backend is reset
+ *   no byte for a while        "idle_timeout", also when there are some that a side does not take;
+ *                              no clean end for either
  *   KeyUpdate, offloaded       "key_update": this kernel could not go on reading. As the stream is
  *                              cut in the middle, for both sides this is no clean end
  *   backend's RST              "backend_reset": the client gets no close_notify
@@ -75,20 +78,30 @@ static void client_eof(struct kt_conn *conn)
 	kt_close_gone(conn, had_all ? "closed" : "truncated");
 }
 
+/*
+ * Bytes have moved. Where the backend takes nothing any more, what it had sent is delivered within
+ * the linger time, however it moves.
+ */
+static void moved(struct kt_conn *conn)
+{
+	if (conn->up.state != KT_FLOW_BROKEN)
+		kt_worker_arm(conn->worker, conn, KT_TIMER_IDLE);
+}
+
 /* ---- Client to backend ----------------------------------------------------------------------- */
 
 static void read_client(struct kt_conn *conn, size_t len)
 {
 	if (conn->ktls)
-		kt_client_recv_record(conn, conn->up.buf, KT_FLOW_LEN);
+		kt_client_recv_record(conn);
 	else
-		kt_client_recv(conn, conn->up.buf, len < KT_FLOW_LEN ? len : KT_FLOW_LEN);
+		kt_client_recv(conn, len);
 }
 
 static void up_deliver(struct kt_conn *conn, size_t len)
 {
 	conn->warnings = 0;
-	conn->up.len = len;
+	conn->up.len = (uint32_t)len;
 	conn->up.off = 0;
 	kt_backend_send(conn);
 }
@@ -101,7 +114,7 @@ static void up_end(struct kt_conn *conn)
 	if (conn->down.state == KT_FLOW_DONE)
 		kt_close_clean(conn, "closed");
 	else
-		read_client(conn, KT_FLOW_LEN);
+		read_client(conn, KT_BLOCK_LEN);
 }
 
 /* More records may be read unless the client leaves our answers lying. */
@@ -127,7 +140,7 @@ static void up_failed(struct kt_conn *conn)
 
 static void up_decrypt(struct kt_conn *conn)
 {
-	ssize_t len = kt_tls_read(conn->tls, conn->up.buf, KT_FLOW_LEN);
+	ssize_t len = kt_tls_read(conn->tls, conn->up.buf, KT_BLOCK_LEN);
 
 	kt_client_flush(conn);
 	if (len > 0) {
@@ -146,7 +159,7 @@ static void up_next(struct kt_conn *conn)
 	if (conn->tls)
 		up_decrypt(conn);
 	else
-		read_client(conn, KT_FLOW_LEN);
+		read_client(conn, KT_BLOCK_LEN);
 }
 
 static void up_alert(struct kt_conn *conn, size_t len)
@@ -204,9 +217,9 @@ static void watched(struct kt_conn *conn, int res)
 	} else if (!res) {
 		conn->client_eof = true;
 	} else {
-		conn->dropped += (size_t)res;
+		conn->dropped += (uint32_t)res;
 		if (conn->dropped < WATCH_MAX)
-			read_client(conn, KT_FLOW_LEN);
+			read_client(conn, KT_BLOCK_LEN);
 	}
 }
 
@@ -248,7 +261,8 @@ static void delivered_up(struct kt_conn *conn, int res)
 		up_broken(conn);
 		return;
 	}
-	conn->up.off += (size_t)res;
+	conn->up.off += (uint32_t)res;
+	moved(conn);
 	kt_count(&conn->bytes_in, (uint64_t)res);
 	kt_count(&conn->worker->stats.bytes_in, (uint64_t)res);
 	if (conn->up.off < conn->up.len)
@@ -261,6 +275,7 @@ static void delivered_up(struct kt_conn *conn, int res)
 
 static void count_out(struct kt_conn *conn, size_t len)
 {
+	moved(conn);
 	kt_count(&conn->bytes_out, len);
 	kt_count(&conn->worker->stats.bytes_out, len);
 }
@@ -301,7 +316,7 @@ static void down_end(struct kt_conn *conn)
 static void from_backend(struct kt_conn *conn, int res)
 {
 	if (res > 0) {
-		conn->down.len = (size_t)res;
+		conn->down.len = (uint32_t)res;
 		conn->down.off = 0;
 		down_deliver(conn);
 	} else if (!res && conn->up.state != KT_FLOW_BROKEN) {
@@ -325,7 +340,7 @@ static void down_next(struct kt_conn *conn)
 static void sent_record(struct kt_conn *conn, size_t len)
 {
 	if (conn->down.state == KT_FLOW_OPEN) {
-		conn->down.off += len;
+		conn->down.off += (uint32_t)len;
 		count_out(conn, len);
 		if (conn->down.off < conn->down.len) {
 			down_deliver(conn);
@@ -360,8 +375,13 @@ static void sent(struct kt_conn *conn, int res)
 void kt_relay_start(struct kt_conn *conn)
 {
 	conn->state = KT_CONN_RELAY;
+	moved(conn);
 	kt_backend_recv(conn);
-	up_next(conn);
+	/* Of the client's records none was read yet. */
+	if (conn->tls)
+		read_records(conn);
+	else
+		up_next(conn);
 }
 
 void kt_relay_complete(struct kt_conn *conn, enum kt_op op, int res)

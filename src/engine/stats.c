@@ -3,6 +3,7 @@
 #include "stats.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,8 +73,7 @@ static void enter_live(struct kt_conn *conn)
 
 	kt_list_append(&worker->live, &conn->live_link);
 	if (identity->verified)
-		add_version(table_of(&worker->stats, identity->pool),
-			    identity->verdict.pool_version, 1);
+		add_version(table_of(&worker->stats, identity->pool), identity->pool_version, 1);
 }
 
 /* Where the list has this pool, or its end. */
@@ -288,8 +288,21 @@ void kt_engine_each_version(const struct kt_engine *engine,
 
 struct copy {
 	struct kt_conn_info info;
-	char peer[sizeof((struct kt_conn_identity *)0)->peer];
+	char peer[sizeof((struct kt_tls_info *)0)->peer];
 };
+
+#define COPY_TEXT(to, from) snprintf((to), sizeof(to), "%s", (from))
+
+static void copy_verdict(const struct kt_conn_identity *identity, struct kt_verdict *verdict)
+{
+	verdict->code = identity->verified ? KT_ACCEPTED : (enum kt_verdict_code)0;
+	verdict->depth = identity->depth;
+	verdict->pool_version = identity->pool_version;
+	verdict->duration_ns = identity->duration_ns;
+	memcpy(verdict->pool_digest, identity->pool_digest, KT_DIGEST_LEN);
+	memcpy(verdict->anchor, identity->anchor, KT_DIGEST_LEN);
+	COPY_TEXT(verdict->anchor_name, identity->names);
+}
 
 static void copy_conn(const struct kt_conn *conn, uint64_t now_ns, struct copy *copy)
 {
@@ -298,7 +311,7 @@ static void copy_conn(const struct kt_conn *conn, uint64_t now_ns, struct copy *
 	bool in6 = conn->peer.sa.sa_family == AF_INET6;
 
 	memset(copy, 0, sizeof *copy);
-	memcpy(copy->peer, identity->peer, sizeof copy->peer);
+	COPY_TEXT(copy->peer, identity->names + strlen(identity->names) + 1);
 	memcpy(&copy->info.peer.addr, &conn->peer, sizeof conn->peer);
 	copy->info.peer.len = in6 ? sizeof conn->peer.in6 : sizeof conn->peer.in;
 	copy->info.conn = conn->id;
@@ -309,7 +322,7 @@ static void copy_conn(const struct kt_conn *conn, uint64_t now_ns, struct copy *
 	copy->info.cipher_name = identity->cipher_name;
 	copy->info.ktls = conn->ktls;
 	copy->info.verified = identity->verified;
-	copy->info.verdict = identity->verdict;
+	copy_verdict(identity, &copy->info.verdict);
 	copy->info.age_ns = now_ns > conn->start_ns ? now_ns - conn->start_ns : 0;
 	copy->info.bytes_in = kt_counted(&conn->bytes_in);
 	copy->info.bytes_out = kt_counted(&conn->bytes_out);

@@ -100,7 +100,7 @@ static void dispatch(struct kt_worker *worker, uint64_t data, int res, uint32_t 
 	case KT_OP_ACCEPT_CANCEL:
 		break;
 	default:
-		kt_conn_complete(object, op, res);
+		kt_conn_complete(object, op, res, flags);
 		break;
 	}
 }
@@ -122,6 +122,16 @@ static void reap(struct kt_worker *worker)
 		io_uring_cqe_seen(&worker->ring, cqe);
 		dispatch(worker, data, res, flags);
 	}
+}
+
+/* Who waits longest comes first; who finds nothing waits on, behind the others. */
+static void feed(struct kt_worker *worker)
+{
+	unsigned int blocks = kt_blocks_free(&worker->blocks);
+
+	while (blocks-- && !kt_list_empty(&worker->starved) &&
+	       kt_ring_reserve(&worker->ring, KT_RING_STEP))
+		kt_conn_feed(kt_list_entry(worker->starved.next, struct kt_conn, starved_link));
 }
 
 /* ---- Orders ---------------------------------------------------------------------------------- */
@@ -168,6 +178,7 @@ static void *run(void *arg)
 		kt_ring_wait(&worker->ring, wait_ns(worker));
 		worker->now_ns = kt_monotonic_ns();
 		reap(worker);
+		feed(worker);
 		expire(worker);
 		if (atomic_load(&worker->cutting))
 			cut_all(worker);
@@ -225,6 +236,7 @@ int kt_worker_init(struct kt_worker *worker, struct kt_shared *shared, unsigned 
 	pthread_mutex_init(&worker->lock, NULL);
 	sem_init(&worker->running, 0, 0);
 	sem_init(&worker->stopped, 0, 0);
+	kt_list_init(&worker->starved);
 	kt_list_init(&worker->conns);
 	kt_list_init(&worker->live);
 	for (int timer = 0; timer < KT_TIMER_COUNT; timer++)
@@ -236,7 +248,8 @@ int kt_worker_init(struct kt_worker *worker, struct kt_shared *shared, unsigned 
 	if (err)
 		return err;
 	worker->has_ring = true;
-	return make_doors(worker, error);
+	err = kt_blocks_init(&worker->blocks, &worker->ring, error);
+	return err ? err : make_doors(worker, error);
 }
 
 void kt_worker_fini(struct kt_worker *worker)
@@ -244,6 +257,7 @@ void kt_worker_fini(struct kt_worker *worker)
 	/* First the ring: pending reads and accepts use what is freed below. */
 	if (worker->has_ring)
 		kt_ring_fini(&worker->ring);
+	kt_blocks_fini(&worker->blocks);
 	for (size_t i = 0; worker->doors && i < worker->shared->listener_count; i++)
 		kt_door_fini(&worker->doors[i]);
 	free(worker->doors);

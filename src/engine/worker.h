@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "blocks.h"
 #include "conn.h"
 #include "engine.h"
 #include "list.h"
@@ -57,7 +58,8 @@ struct kt_shared {
 	enum kt_ktls_mode ktls;
 	uint64_t timeout_ns[KT_TIMER_COUNT];
 	unsigned int connections_max;
-	struct kt_verifier_options verifier; /* its cache is the engine's; NULL: none */
+	struct kt_verifier_options verifier;	  /* its cache is the engine's; NULL: none */
+	struct kt_tls_certificates *certificates; /* NULL: none */
 	struct kt_worker *workers;
 	unsigned int worker_count;
 	_Atomic uint64_t next_conn;
@@ -99,6 +101,8 @@ struct kt_worker {
 	uint64_t wake_value;	  /* where the ring reads it to */
 	bool waits;		  /* counted in shared->waiting */
 	uint64_t accept_after_ns; /* no accept before, CLOCK_MONOTONIC; 0: now */
+	struct kt_blocks blocks;
+	struct kt_list starved; /* connections whose reads wait for a block */
 	struct kt_list conns;
 	struct kt_list timers[KT_TIMER_COUNT]; /* each ordered by deadline: all its periods equal */
 	uint64_t now_ns;		       /* CLOCK_MONOTONIC, read once a round */

@@ -64,8 +64,9 @@ struct kt_tls_context {
 	uint8_t *alpn; /* of a server, the best first; NULL: nothing is agreed on */
 	size_t alpn_len;
 	struct kt_policy policy;
-	struct kt_verifier *verifier; /* NULL with KT_CLIENT_AUTH_NONE on a server */
-	struct kt_pool *pool;	      /* borrowed; likewise, or choose_pool is set */
+	struct kt_tls_certificates *certificates; /* borrowed; NULL: none */
+	struct kt_verifier *verifier;		  /* NULL with KT_CLIENT_AUTH_NONE on a server */
+	struct kt_pool *pool;			  /* borrowed; likewise, or choose_pool is set */
 	int (*choose_pool)(const struct kt_hello *hello, void *choose_arg,
 			   struct kt_pool **ret_pool, struct kt_error *error);
 	void *choose_arg;
@@ -75,6 +76,7 @@ struct kt_tls_context {
 	int64_t (*now)(void *now_arg);
 	void *now_arg;
 	enum kt_client_auth client_auth;
+	bool no_export;
 	EVP_KDF *hkdf;
 	EVP_KDF *tls1_prf;
 };
@@ -97,6 +99,7 @@ struct kt_tls {
 	uint32_t bytes_in;     /* during the handshake */
 	uint32_t idle_records; /* read since the handshake, or the last application data */
 	bool records_used;     /* bytes went through the userspace records */
+	bool decoded_anew;     /* a certificate of the peer's was not among context->certificates */
 	bool greeted;	       /* the hello was looked at: name and pool are settled */
 	const struct sockaddr *local, *remote; /* borrowed; for choose_pool */
 	struct kt_pool *pool;		       /* borrowed; NULL: none, or not chosen yet */

@@ -150,7 +150,8 @@ int kt_tls_make_ssl_context(const struct kt_tls_context *context, SSL_CTX **ret_
 	ask_for_certificate(ssl_context, context);
 	if (server)
 		be_server(ssl_context, context);
-	SSL_CTX_set_keylog_callback(ssl_context, kt_tls_keep_secret);
+	if (!context->no_export)
+		SSL_CTX_set_keylog_callback(ssl_context, kt_tls_keep_secret);
 	*ret_ssl_context = ssl_context;
 	return 0;
 }
@@ -222,6 +223,8 @@ int kt_tls_context_new(const struct kt_tls_context_options *options,
 	context->now_arg = options->now_arg;
 	context->client_auth = options->client_auth;
 	context->policy = options->policy;
+	context->certificates = options->certificates;
+	context->no_export = options->no_export;
 	err = set_up(context, options, error);
 	ERR_clear_error();
 	if (err)

@@ -50,7 +50,7 @@ static const struct kt_tls_suite *exportable_suite(const struct kt_tls *tls)
 {
 	const struct kt_tls_suite *suite = kt_tls_current_suite(tls);
 
-	return suite && !records_are_limited(tls) ? suite : NULL;
+	return suite && !tls->context->no_export && !records_are_limited(tls) ? suite : NULL;
 }
 
 int kt_tls_cipher(const struct kt_tls *tls, uint16_t *ret_version, enum kt_cipher *ret_cipher)
@@ -133,7 +133,7 @@ bool kt_tls_export_prepare(struct kt_tls *tls)
 {
 	const struct kt_tls_suite *suite = kt_tls_current_suite(tls);
 
-	if (!suite)
+	if (!suite || tls->context->no_export)
 		return true; /* userspace records only */
 	if (suite->version == KT_TLS_1_3)
 		return tls->secret_len[KT_TLS_CLIENT] && tls->secret_len[KT_TLS_SERVER];

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 
 #include "connection.h"
+#include "decoded.h"
 
 static bool make_ssl(struct kt_tls *tls)
 {
@@ -209,6 +210,20 @@ static void done_with_credentials(struct kt_tls *tls)
 	tls->group = NULL;
 }
 
+/* Of an accepted peer. */
+static void keep_certificates(const struct kt_tls *tls)
+{
+	X509 *leaf = SSL_get0_peer_certificate(tls->ssl);
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(tls->ssl);
+
+	if (!tls->decoded_anew || !leaf)
+		return;
+	kt_decoded_keep(tls->context->certificates, leaf);
+	for (int i = 0; i < sk_X509_num(chain); i++)
+		if (sk_X509_value(chain, i) != leaf)
+			kt_decoded_keep(tls->context->certificates, sk_X509_value(chain, i));
+}
+
 /*
  * The handshake is complete. What came after the Finished in its own record, or was left unread,
  * would be lost to whoever reads on with the exported keys; a peer that is in order sends no such
@@ -222,6 +237,7 @@ static int complete(struct kt_tls *tls)
 	if (!peer_is_accepted(tls) || !kt_tls_export_prepare(tls))
 		return kt_tls_fail(tls, "internal");
 	done_with_credentials(tls);
+	keep_certificates(tls);
 	tls->idle_records = 0;
 	tls->state = KT_TLS_OPEN;
 	return KT_TLS_DONE;
@@ -232,7 +248,9 @@ static int drive(struct kt_tls *tls)
 	int ret, ssl_error;
 
 	ERR_clear_error();
+	kt_decoded_begin(tls->context->certificates);
 	ret = SSL_do_handshake(tls->ssl);
+	tls->decoded_anew |= kt_decoded_end();
 	ssl_error = SSL_get_error(tls->ssl, ret);
 	kt_tls_take_back_ca_names(tls);
 	kt_tls_export_watch(tls);

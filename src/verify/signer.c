@@ -13,7 +13,8 @@
 
 #include "cache.h"
 
-#define RSA_BYTES_MAX 1024 /* 8,192 bits: algorithm.c lets no larger key through */
+#define RSA_BYTES_MAX	1024 /* 8,192 bits: algorithm.c lets no larger key through */
+#define ECDSA_BYTES_MAX 67   /* of a number modulo P-521's order, and a sign */
 
 enum hash { NO_HASH = -1, SHA256, SHA384, SHA512, HASHES };
 
@@ -51,6 +52,8 @@ struct kt_signer {
 	struct kt_keys *keys;
 	struct hasher hashers[HASHES];
 	EVP_MD_CTX *whole;
+	ECDSA_SIG *ecdsa; /* owns r and s; the one that is being checked */
+	BIGNUM *r, *s;
 };
 
 /* What was signed, hashed. */
@@ -67,6 +70,19 @@ static bool init_hasher(struct hasher *hasher, const char *name)
 	       EVP_DigestInit_ex2(hasher->context, hasher->md, NULL) == 1;
 }
 
+static bool init_ecdsa(struct kt_signer *signer)
+{
+	signer->ecdsa = ECDSA_SIG_new();
+	signer->r = BN_new();
+	signer->s = BN_new();
+	if (signer->ecdsa && signer->r && signer->s &&
+	    ECDSA_SIG_set0(signer->ecdsa, signer->r, signer->s))
+		return true;
+	BN_free(signer->r);
+	BN_free(signer->s);
+	return false;
+}
+
 struct kt_signer *kt_signer_new(struct kt_verify_cache *cache)
 {
 	static const char *const names[HASHES] = {"SHA256", "SHA384", "SHA512"};
@@ -77,7 +93,7 @@ struct kt_signer *kt_signer_new(struct kt_verify_cache *cache)
 	signer->cache = cache;
 	signer->keys = kt_keys_new();
 	signer->whole = EVP_MD_CTX_new();
-	if (!signer->keys || !signer->whole)
+	if (!signer->keys || !signer->whole || !init_ecdsa(signer))
 		goto free_signer;
 	for (int i = 0; i < HASHES; i++)
 		if (!init_hasher(&signer->hashers[i], names[i]))
@@ -97,6 +113,7 @@ void kt_signer_free(struct kt_signer *signer)
 		EVP_MD_free(signer->hashers[i].md);
 	}
 	EVP_MD_CTX_free(signer->whole);
+	ECDSA_SIG_free(signer->ecdsa);
 	kt_keys_free(signer->keys);
 	free(signer);
 }
@@ -139,11 +156,31 @@ static bool name_of(struct kt_signer *signer, const struct kt_signed *object,
 
 /* ---- Checking -------------------------------------------------------------------------------- */
 
-static bool check_ecdsa(EC_KEY *key, const struct sum *sum, struct kt_der_view signature)
+/* An INTEGER in DER, not negative. */
+static bool read_number(struct kt_der_view *in, BIGNUM *number)
 {
-	/* It also refuses a signature that is not DER. */
-	return ECDSA_verify(0, sum->bytes, (int)sum->len, signature.data, (int)signature.len,
-			    key) == 1;
+	struct kt_der_item item;
+
+	return kt_der_expect(in, KT_DER_INTEGER, &item) && kt_der_is_integer(item.content) &&
+	       !(item.content.data[0] & 0x80) && item.content.len <= ECDSA_BYTES_MAX &&
+	       BN_bin2bn(item.content.data, (int)item.content.len, number);
+}
+
+/* Ecdsa-Sig-Value (RFC 3279 §2.2.3). ECDSA_verify would decode it, and encode it to compare. */
+static bool read_ecdsa(struct kt_signer *signer, struct kt_der_view signature)
+{
+	struct kt_der_item sequence;
+
+	return kt_der_expect(&signature, KT_DER_SEQUENCE, &sequence) && !signature.len &&
+	       read_number(&sequence.content, signer->r) &&
+	       read_number(&sequence.content, signer->s) && !sequence.content.len;
+}
+
+static bool check_ecdsa(struct kt_signer *signer, EC_KEY *key, const struct sum *sum,
+			struct kt_der_view signature)
+{
+	return read_ecdsa(signer, signature) &&
+	       ECDSA_do_verify(sum->bytes, (int)sum->len, signer->ecdsa, key) == 1;
 }
 
 static bool check_pkcs1(RSA *key, int nid, const struct sum *sum, struct kt_der_view signature)
@@ -179,7 +216,7 @@ static bool check(struct kt_signer *signer, const struct kt_signed *object,
 
 	switch (algorithms[object->algorithm].scheme) {
 	case ECDSA:
-		return check_ecdsa(key->ec, sum, object->signature);
+		return check_ecdsa(signer, key->ec, sum, object->signature);
 	case PKCS1:
 		return check_pkcs1(key->rsa, algorithms[object->algorithm].nid, sum,
 				   object->signature);

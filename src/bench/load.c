@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "load.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "backend.h"
+#include "client.h"
+#include "clock.h"
+#include "interrupt.h"
+
+#define LIMIT_MS 20000 /* without an event */
+#define EVENTS	 16
+
+/* A place for a connection of a client. */
+struct lane {
+	struct kt_bench_spot spot; /* first: what epoll tells of */
+	struct kt_bench_client client;
+};
+
+struct kt_bench_load {
+	int epoll;
+	struct kt_bench_backend backend;
+	SSL_CTX *clients[KT_BENCH_CLIENTS]; /* without certificates only the first */
+	unsigned int client_count;
+	unsigned int next; /* of the clients */
+	SSL_CTX *stranger;
+	struct lane lanes[KT_BENCH_IN_FLIGHT];
+};
+
+/* What a run is to do, and has done. */
+struct run {
+	uint16_t port;
+	unsigned int count; /* 0: for a time */
+	uint64_t until_ns;
+	uint64_t begun, done;
+};
+
+/* ---- Making ---------------------------------------------------------------------------------- */
+
+static bool make_contexts(struct kt_bench_load *load, const struct kt_bench_parties *parties,
+			  bool with_certificates)
+{
+	load->client_count = with_certificates ? KT_BENCH_CLIENTS : 1;
+	for (unsigned int i = 0; i < load->client_count; i++) {
+		load->clients[i] = with_certificates
+					   ? kt_bench_client_context(&parties->clients[i],
+								     &parties->intermediate)
+					   : kt_bench_client_context(NULL, NULL);
+		if (!load->clients[i])
+			return false;
+	}
+	load->stranger = kt_bench_client_context(&parties->stranger, NULL);
+	return load->stranger != NULL;
+}
+
+int kt_bench_load_new(const struct kt_bench_parties *parties, bool with_certificates,
+		      struct kt_bench_load **ret_load, struct kt_error *error)
+{
+	struct kt_bench_load *load = calloc(1, sizeof *load);
+	int ret = 0;
+
+	if (!load)
+		return kt_error_set(error, ENOMEM, "clients", 0, "out of memory");
+	load->epoll = epoll_create1(EPOLL_CLOEXEC);
+	kt_bench_backend_init(&load->backend, load->epoll);
+	if (load->epoll < 0)
+		ret = kt_error_set(error, errno, "epoll", 0, "%s", strerror(errno));
+	else if (!make_contexts(load, parties, with_certificates))
+		ret = kt_error_set(error, EIO, "clients", 0, "no TLS contexts for them");
+	ERR_clear_error();
+	if (ret) {
+		kt_bench_load_free(load);
+		return ret;
+	}
+	*ret_load = load;
+	return 0;
+}
+
+static void end_lane(struct lane *lane)
+{
+	kt_bench_client_end(&lane->client);
+	lane->spot.is = KT_BENCH_FREE;
+}
+
+static void end_lanes(struct kt_bench_load *load)
+{
+	for (size_t i = 0; i < KT_BENCH_IN_FLIGHT; i++)
+		end_lane(&load->lanes[i]);
+}
+
+void kt_bench_load_free(struct kt_bench_load *load)
+{
+	if (!load)
+		return;
+	end_lanes(load);
+	kt_bench_backend_fini(&load->backend);
+	for (unsigned int i = 0; i < load->client_count; i++)
+		SSL_CTX_free(load->clients[i]);
+	SSL_CTX_free(load->stranger);
+	if (load->epoll >= 0)
+		close(load->epoll);
+	free(load);
+}
+
+int kt_bench_load_listen(struct kt_bench_load *load, uint16_t *ret_port, struct kt_error *error)
+{
+	return kt_bench_backend_listen(&load->backend, ret_port, error);
+}
+
+/* ---- Clients --------------------------------------------------------------------------------- */
+
+static int begin(struct kt_bench_load *load, struct lane *lane, SSL_CTX *context, uint16_t port,
+		 struct kt_error *error)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+				    .data.ptr = &lane->spot};
+	int ret = kt_bench_client_begin(&lane->client, context, port, error);
+
+	if (ret)
+		return ret;
+	lane->spot = (struct kt_bench_spot){.is = KT_BENCH_CLIENT, .fd = lane->client.fd};
+	if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, lane->client.fd, &event))
+		return kt_error_set(error, errno, "epoll", 0, "%s", strerror(errno));
+	return 0;
+}
+
+static bool goes_on(const struct run *run)
+{
+	if (run->count)
+		return run->begun < run->count;
+	/* At least one, however short the time. */
+	return run->begun == 0 || kt_bench_now_ns() < run->until_ns;
+}
+
+static int begin_next(struct kt_bench_load *load, struct run *run, struct lane *lane,
+		      struct kt_error *error)
+{
+	if (!goes_on(run))
+		return 0;
+	run->begun++;
+	load->next = (load->next + 1) % load->client_count;
+	return begin(load, lane, load->clients[load->next], run->port, error);
+}
+
+static int go_on(struct kt_bench_load *load, struct run *run, struct lane *lane,
+		 struct kt_error *error)
+{
+	int ret = kt_bench_client_go_on(&lane->client, error);
+
+	if (ret || lane->client.step != KT_BENCH_DONE)
+		return ret;
+	end_lane(lane);
+	run->done++;
+	return begin_next(load, run, lane, error);
+}
+
+/* ---- The loop -------------------------------------------------------------------------------- */
+
+static int handle(struct kt_bench_load *load, struct run *run, struct kt_bench_spot *spot,
+		  struct kt_error *error)
+{
+	if (spot->is == KT_BENCH_CLIENT)
+		return go_on(load, run, (struct lane *)spot, error);
+	return kt_bench_backend_event(&load->backend, spot, error);
+}
+
+/* Wait for events and handle them. */
+static int turn(struct kt_bench_load *load, struct run *run, struct kt_error *error)
+{
+	struct epoll_event events[EVENTS];
+	int ret = kt_bench_interrupted(error), count;
+
+	if (ret)
+		return ret;
+	count = epoll_wait(load->epoll, events, EVENTS, LIMIT_MS);
+	if (count < 0 && errno != EINTR)
+		return kt_error_set(error, errno, "epoll", 0, "%s", strerror(errno));
+	if (count == 0)
+		return kt_error_set(error, ETIMEDOUT, "", 0, "nothing happens for %d s",
+				    LIMIT_MS / 1000);
+	for (int i = 0; i < count && ret == 0; i++)
+		ret = handle(load, run, events[i].data.ptr, error);
+	return ret;
+}
+
+static int make_connections(struct kt_bench_load *load, struct run *run, struct kt_error *error)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < KT_BENCH_IN_FLIGHT && ret == 0; i++)
+		ret = begin_next(load, run, &load->lanes[i], error);
+	/* The servers' ends towards the backend too. */
+	while (ret == 0 && (run->done < run->begun || load->backend.live))
+		ret = turn(load, run, error);
+	end_lanes(load);
+	return ret;
+}
+
+static int compare(const struct kt_bench_backend *backend, const struct run *run,
+		   struct kt_error *error)
+{
+	if (backend->connections == run->done && backend->echoed == run->done)
+		return 0;
+	return kt_error_set(error, EPROTO, "", 0,
+			    "of %" PRIu64 " connections the backend saw %" PRIu64
+			    ", and a byte of %" PRIu64,
+			    run->done, backend->connections, backend->echoed);
+}
+
+static void count_anew(struct kt_bench_backend *backend)
+{
+	backend->connections = 0;
+	backend->echoed = 0;
+}
+
+int kt_bench_load_run(struct kt_bench_load *load, uint16_t port, unsigned int count, double seconds,
+		      uint64_t *ret_done, struct kt_error *error)
+{
+	struct run run = {.port = port,
+			  .count = count,
+			  .until_ns = kt_bench_now_ns() + (uint64_t)(seconds * 1e9)};
+	int ret;
+
+	count_anew(&load->backend);
+	ret = make_connections(load, &run, error);
+	if (ret == 0)
+		ret = compare(&load->backend, &run, error);
+	if (ret == 0)
+		*ret_done = run.done;
+	return ret;
+}
+
+/* 0: the stranger got its byte back; -ECONNREFUSED: it did not. */
+static int let_stranger_try(struct kt_bench_load *load, struct run *run, struct kt_error *error)
+{
+	int ret = 0, rest = 0;
+
+	while (ret == 0 && run->done == 0)
+		ret = turn(load, run, error);
+	end_lanes(load);
+	while (rest == 0 && load->backend.live)
+		rest = turn(load, run, error);
+	return rest ? rest : ret;
+}
+
+int kt_bench_load_is_refused(struct kt_bench_load *load, uint16_t port, struct kt_error *error)
+{
+	struct run run = {.port = port, .count = 1, .begun = 1};
+	int ret = begin(load, &load->lanes[0], load->stranger, port, error);
+
+	/* Nobody there to refuse it is something else. */
+	if (ret)
+		return ret;
+	ret = let_stranger_try(load, &run, error);
+	if (ret == -ECONNREFUSED)
+		return 0;
+	if (ret == 0)
+		return kt_error_set(error, EPERM, "", 0, "lets in a client of another CA");
+	return ret;
+}
