@@ -78,9 +78,11 @@ SRC_verify := $(SRC_verify_names) $(SRC_verify_cache) src/verify/algorithm.c src
 	src/verify/web_roots.c src/verify/x509.c
 SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
 	src/ktls/state.c src/ktls/ulp_info.c
-SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/credentials.c \
-	src/tls/decoded.c src/tls/describe.c src/tls/export.c src/tls/failure.c src/tls/handshake.c src/tls/hello.c \
-	src/tls/peer.c src/tls/records.c src/tls/userspace.c
+SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/decoded.c src/tls/describe.c src/tls/export.c \
+	src/tls/failure.c src/tls/handshake.c src/tls/hello.c src/tls/peer.c src/tls/records.c src/tls/userspace.c
+# What a side proves itself with
+SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/tls/credentials_slot.c \
+	src/tls/describe_credentials.c src/tls/secret_file.c src/tls/serve.c src/tls/staple.c
 # For executables only; see the file.
 SRC_tls_program := src/tls/d2i_x509.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
@@ -101,12 +103,12 @@ SRC_bench := src/bench/backend.c src/bench/chains.c src/bench/client.c src/bench
 	src/bench/verify.c src/bench/verify_limit.c src/bench/verify_ours.c \
 	src/bench/verify_rounds.c src/bench/verify_stock.c
 SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
-	src/daemon/gather.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
-	src/daemon/ops_life.c src/daemon/ops_pool.c src/daemon/options.c src/daemon/pools.c \
+	src/daemon/gather.c src/daemon/identities.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
+	src/daemon/ops_credentials.c src/daemon/ops_life.c src/daemon/ops_pool.c src/daemon/options.c src/daemon/pools.c \
 	src/daemon/serve.c src/daemon/watch.c src/daemon/watcher.c
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
-SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/bench.c src/cli/conns.c src/cli/doctor.c \
+SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/bench.c src/cli/conns.c src/cli/credentials.c src/cli/doctor.c \
 	src/cli/main.c src/cli/pool.c src/cli/pool_diff.c src/cli/pool_life.c \
 	src/cli/pool_manifest.c src/cli/pool_show.c src/cli/read.c src/cli/roots.c \
 	src/cli/roots_print.c src/cli/stats.c src/cli/verify.c src/cli/verify_batch.c \
@@ -125,8 +127,8 @@ TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image 
 	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
-TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records \
-	tls/split
+TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records tls/several \
+	tls/split tls/staple
 TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/general_name verify/host verify/keys verify/match \
 	verify/memory verify/name_constraints verify/path verify/permitted_dns verify/public_suffix \
@@ -144,18 +146,18 @@ TEST_ROOMS := error pool verify tls ktls engine trace control daemon bench cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := bench/handshake.test cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/daemon.test \
+TESTS_sh := bench/handshake.test cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
 	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
-	daemon/allow.test daemon/command.test daemon/life.test daemon/pools.test daemon/swaps.test \
+	daemon/allow.test daemon/command.test daemon/credentials.test daemon/life.test daemon/pools.test daemon/swaps.test \
 	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test \
 	verify/web_roots
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
 TESTS_computing := pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
-	tls/ca_names tls/export tls/memory tls/split verify/anchors verify/cache verify/cache_race verify/cases \
+	tls/ca_names tls/export tls/memory tls/split tls/staple verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/keys verify/memory verify/path verify/revocation verify/signature_memo verify/signer verify/tamper verify/threads \
 	verify/verify
 # The guest needs root; without it, tools/check says so.
@@ -168,12 +170,12 @@ TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test se
 # Those of a sanitized build.
 TESTS_san := selftests/harness/sanitized.test
 # Programs that shell tests run.
-TEST_HELPERS := daemon/echo daemon/hammer harness/broken trace/fire
+TEST_HELPERS := daemon/echo daemon/greet daemon/hammer harness/broken trace/fire
 
 # What test programs share; linked where used.
 SRC_testlib := selftests/lib/der_writer.c selftests/lib/harness.c selftests/lib/harness_checks.c \
 	selftests/lib/ktls_support.c selftests/lib/pki.c selftests/lib/pki_crl.c \
-	selftests/lib/pki_extensions.c selftests/lib/pki_parts.c selftests/verify/words.c \
+	selftests/lib/pki_extensions.c selftests/lib/pki_ocsp.c selftests/lib/pki_parts.c selftests/verify/words.c \
 	selftests/verify/world.c
 
 # What one test needs beside libktrust.a and the test library: objects of rooms outside the library
@@ -401,7 +403,7 @@ check-mutants:
 
 # The test PKI on the command line, for the demo and for shell tests.
 $(O)/tools/pki: $(O)/tools/pki.o $(call obj,selftests/lib/pki.c selftests/lib/pki_crl.c selftests/lib/pki_extensions.c \
-		selftests/lib/pki_parts.c)
+		selftests/lib/pki_ocsp.c selftests/lib/pki_parts.c)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ -lcrypto
 

@@ -18,6 +18,7 @@ struct request {
 	const char *out; /* prefix of the files to write */
 	char eku[64];
 	const char *revoked[PKI_REVOKED_MAX + 1]; /* prefixes, ends with NULL */
+	const char *about;			  /* prefix */
 };
 
 struct command {
@@ -79,13 +80,13 @@ static int load_revoked(struct pki *pki, const char *const *prefixes, struct pki
 	return 0;
 }
 
-static int write_crl(struct pki_der der, const char *prefix)
+static int write_der(struct pki_der der, const char *prefix, const char *suffix)
 {
 	char path[4096];
 	FILE *file;
 	bool bad;
 
-	snprintf(path, sizeof path, "%s.crl", prefix);
+	snprintf(path, sizeof path, "%s.%s", prefix, suffix);
 	file = fopen(path, "we");
 	bad = !file || fwrite(der.data, 1, der.len, file) != der.len;
 	if (file)
@@ -108,8 +109,30 @@ static int run_crl(struct request *request)
 		status = load_revoked(pki, request->revoked, &crl);
 		if (!status) {
 			der = pki_make_crl(issuer, &crl);
-			status = write_crl(der, request->out);
+			status = write_der(der, request->out, "crl");
 		}
+	}
+	free(der.data);
+	pki_free(pki);
+	return status;
+}
+
+static int run_ocsp(struct request *request)
+{
+	const struct pki_ocsp ocsp = {.this_update = request->options.not_before,
+				      .next_update = request->options.not_after};
+	const struct pki_cert *issuer, *about;
+	struct pki *pki = pki_new();
+	struct pki_der der = {0};
+	int status;
+
+	if (!request->ca || pki_load(pki, request->ca, &issuer)) {
+		status = fail("ocsp", "--ca is missing, or cannot be read");
+	} else if (!request->about || pki_load(pki, request->about, &about)) {
+		status = fail("ocsp", "--about is missing, or cannot be read");
+	} else {
+		der = pki_make_ocsp(about, issuer, &ocsp);
+		status = write_der(der, request->out, "ocsp");
 	}
 	free(der.data);
 	pki_free(pki);
@@ -120,6 +143,7 @@ static const struct command commands[] = {
 	{"ca", "a root, or with --ca an intermediate", run_ca},
 	{"crl", "the CRL of --ca, as DER in PREFIX.crl", run_crl},
 	{"leaf", "an end entity's certificate, signed by --ca", run_leaf},
+	{"ocsp", "the response of --ca about --about (good), as DER in PREFIX.ocsp", run_ocsp},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -138,7 +162,8 @@ static int usage(FILE *to)
 		    "  --key p256|rsa2048|ed25519\n"
 		    "  --days N                 valid for N days from now (3650)\n"
 		    "  --expired                valid until an hour ago\n"
-		    "  --revoke PREFIX          of a CRL; may be repeated\n");
+		    "  --revoke PREFIX          of a CRL; may be repeated\n"
+		    "  --about PREFIX           of an OCSP response\n");
 	return to == stdout ? 0 : EXIT_USAGE;
 }
 
@@ -252,6 +277,9 @@ static int apply(struct request *request, int option, char *value)
 		return add_san(options->email, value);
 	case 'r':
 		return add_revoked(request, value);
+	case 'b':
+		request->about = value;
+		return 0;
 	case 'x':
 		set_expired(options);
 		return 0;
@@ -262,19 +290,14 @@ static int apply(struct request *request, int option, char *value)
 
 static int parse(struct request *request, int argc, char **argv)
 {
-	static const struct option longs[] = {{"cn", required_argument, NULL, 'c'},
-					      {"out", required_argument, NULL, 'o'},
-					      {"ca", required_argument, NULL, 'a'},
-					      {"dns", required_argument, NULL, 'd'},
-					      {"ip", required_argument, NULL, 'i'},
-					      {"uri", required_argument, NULL, 'u'},
-					      {"eku", required_argument, NULL, 'e'},
-					      {"key", required_argument, NULL, 'k'},
-					      {"days", required_argument, NULL, 'n'},
-					      {"email", required_argument, NULL, 'm'},
-					      {"revoke", required_argument, NULL, 'r'},
-					      {"expired", no_argument, NULL, 'x'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {
+		{"cn", required_argument, NULL, 'c'},	  {"out", required_argument, NULL, 'o'},
+		{"ca", required_argument, NULL, 'a'},	  {"dns", required_argument, NULL, 'd'},
+		{"ip", required_argument, NULL, 'i'},	  {"uri", required_argument, NULL, 'u'},
+		{"eku", required_argument, NULL, 'e'},	  {"key", required_argument, NULL, 'k'},
+		{"days", required_argument, NULL, 'n'},	  {"email", required_argument, NULL, 'm'},
+		{"revoke", required_argument, NULL, 'r'}, {"about", required_argument, NULL, 'b'},
+		{"expired", no_argument, NULL, 'x'},	  {NULL, 0, NULL, 0}};
 	int option, status;
 
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {

@@ -2,10 +2,11 @@
 /*
  * The TLS handshake without IO: bytes in, bytes out, done / again / failed.
  *
- *   struct kt_credentials  a certificate chain and its key; immutable, counted references
  *   struct kt_tls_context  what a listener or a client offers; used by one thread
  *   struct kt_tls          one connection
  *   struct kt_tls_certificates  certificates of peers seen before, decoded; may be shared
+ *
+ * What a side proves itself with is in <ktrust/credentials.h>.
  *
  * Way of a connection:
  *
@@ -25,13 +26,12 @@
  * that pool that is current then, inside one read section; the verdict keeps that snapshot's
  * version.
  *
- * Threads: credentials may be shared; a context and its connections belong to one thread.
+ * Threads: a context and its connections belong to one thread.
  * Nothing here touches a socket or a log. Time comes from kt_tls_context_options.now.
  * What this does not do (yet): session tickets and resumption (off), 0-RTT (never), renegotiation
- * (refused), several credentials by name, ALPN on servers (none is agreed on), proving later what
- * name a request is for: a client chooses the pool that judges it by the SNI it sends, and may name
- * another host inside (RFC 9110 §7.4), so whoever serves several names to clients of several pools
- * compares the two.
+ * (refused), proving later what name a request is for: a client chooses the pool that judges it by
+ * the SNI it sends, and may name another host inside (RFC 9110 §7.4), so whoever serves several
+ * names to clients of several pools compares the two.
  */
 #ifndef KTRUST_TLS_H
 #define KTRUST_TLS_H
@@ -42,6 +42,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <ktrust/credentials.h>
 #include <ktrust/error.h>
 #include <ktrust/pool.h>
 #include <ktrust/traffic.h>
@@ -51,21 +52,6 @@
 extern "C" {
 #endif
 #pragma GCC visibility push(default)
-
-/* ---- Credentials ----------------------------------------------------------------------------- */
-
-struct kt_credentials;
-
-/*
- * Read a PEM chain (leaf first) and its unencrypted PEM key. Blocks on file IO. Errors: errno of
- * the files; -EBADMSG malformed; -EKEYREJECTED the key does not belong to the leaf, is encrypted,
- * or is of a kind TLS cannot use. The caller holds one reference.
- */
-KT_WARN_UNUSED int kt_credentials_load(const char *chain_path, const char *key_path,
-				       struct kt_credentials **ret_credentials,
-				       struct kt_error *error);
-struct kt_credentials *kt_credentials_get(struct kt_credentials *credentials);
-void kt_credentials_put(struct kt_credentials *credentials); /* NULL is fine */
 
 /* ---- Certificates that stay decoded ---------------------------------------------------------- */
 
@@ -151,8 +137,21 @@ struct kt_tls_context_options {
 	 */
 	enum kt_role peer_role;
 	struct kt_credentials *credentials; /* a reference is taken; a client may have none */
-	enum kt_client_auth client_auth;    /* servers only */
-	enum kt_ca_names ca_names;	    /* servers only */
+	/*
+	 * Servers: instead, where those are found that each connection has from kt_tls_new on.
+	 * Borrowed for the context's life.
+	 */
+	struct kt_credentials_slot *credentials_slot;
+	enum kt_client_auth client_auth; /* servers only */
+	enum kt_ca_names ca_names;	 /* servers only */
+	/*
+	 * Servers: a ProtocolNameList (as in struct kt_hello), what is liked best first; copied.
+	 * With a client that offers protocols the first of these that it offers is agreed on; if it
+	 * offers none of them, it is refused with no_application_protocol (RFC 7301 §3.2). One that
+	 * offers nothing goes on without. NULL: none is ever agreed on.
+	 */
+	const uint8_t *alpn;
+	size_t alpn_len; /* at most 65,535 bytes */
 	/* Borrowed for the context's life. NULL: choose_pool is set, or AUTH_NONE. */
 	struct kt_pool *pool;
 	/*
@@ -266,8 +265,8 @@ void kt_tls_output_done(struct kt_tls *tls, size_t len);
 /*
  * Why the handshake failed: a stable lower-case name: a verdict's ("unknown_issuer"), or one of
  * "peer_closed", "peer_alert", "plain_http", "not_tls", "protocol_error", "no_shared_version",
- * "no_shared_cipher", "pool_refused", "too_much_data", "internal". Static storage. NULL unless
- * failed.
+ * "no_shared_cipher", "no_shared_protocol" (ALPN), "pool_refused", "too_much_data", "internal".
+ * Static storage. NULL unless failed.
  */
 const char *kt_tls_failure(const struct kt_tls *tls);
 
@@ -282,7 +281,7 @@ struct kt_tls_info {
 	uint16_t cipher_suite;	 /* IANA value; 0: not agreed on yet */
 	const char *cipher_name; /* standard name ("TLS_AES_128_GCM_SHA256"); static; never NULL */
 	char sni[256];		 /* empty: none */
-	char alpn[256];		 /* clients: what was agreed on, of what was offered; empty: none */
+	char alpn[256];		 /* what was agreed on, of what the client offered; empty: none */
 	bool verified;		 /* a chain was judged: verdict is meaningful */
 	struct kt_verdict verdict;
 	/* The peer's judge, borrowed; NULL: none is needed, or it is not chosen (yet). */

@@ -85,6 +85,11 @@ static const struct {
 	{"listener", "backend", "unix:/run/b.sock"},
 	{"listener", "certificate", "/c.pem"},
 	{"listener", "key", "/k.pem"},
+	{"listener", "ocsp", "/o b.der"},
+	{"listener", "credentials", "/c2.pem /k2.pem"},
+	{"listener", "credentials", "/c3.pem \t /k3.pem  /o3.der"},
+	{"listener", "credentials-watch", "no"},
+	{"listener", "alpn", "h2 , http/1.1"},
 	{"listener", "client-auth", "optional"},
 	{"listener", "client-pool", "clients"},
 	{"listener", "client-pool-for", "a.test clients"},
@@ -104,6 +109,26 @@ static const char *section_of(size_t i)
 	if (!strcmp(full[i].section, "pool"))
 		return "pool clients";
 	return strcmp(full[i].section, "listener") ? "ktrust" : "listener web";
+}
+
+static void expect_credentials(const struct kt_config_listener *listener)
+{
+	static const struct kt_config_credential wanted[] = {{"/c.pem", "/k.pem", "/o b.der"},
+							     {"/c2.pem", "/k2.pem", NULL},
+							     {"/c3.pem", "/k3.pem", "/o3.der"}};
+
+	for (size_t i = 0; i < 3; i++) {
+		const struct kt_config_credential *seen = kt_config_credential_at(listener, i);
+
+		ASSERT_TRUE(seen);
+		EXPECT_STREQ(wanted[i].certificate, seen->certificate);
+		EXPECT_STREQ(wanted[i].key, seen->key);
+		EXPECT_STREQ(wanted[i].ocsp ? wanted[i].ocsp : "", seen->ocsp ? seen->ocsp : "");
+	}
+	EXPECT_NULL(kt_config_credential_at(listener, 3));
+	EXPECT_EQ(0, listener->watch_credentials);
+	ASSERT_EQ(12, listener->alpn.len);
+	EXPECT_EQ(0, memcmp("\x02h2\x08http/1.1", listener->alpn.list, 12));
 }
 
 static void expect_full(const struct kt_config *config)
@@ -143,8 +168,7 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_STREQ("web", listener->name);
 	EXPECT_STREQ("[::1]:8443", listener->listen);
 	EXPECT_STREQ("unix:/run/b.sock", listener->backend);
-	EXPECT_STREQ("/c.pem", listener->certificate);
-	EXPECT_STREQ("/k.pem", listener->key);
+	expect_credentials(listener);
 	EXPECT_STREQ("clients", listener->pool);
 	EXPECT_EQ(KT_CLIENT_AUTH_OPTIONAL, listener->client_auth);
 	ASSERT_EQ(2, listener->names.count);
@@ -262,6 +286,8 @@ TEST_F(config, what_is_not_set_has_its_default)
 	EXPECT_EQ(KT_CRL_REFUSE, self->config->pools[0].crl_policy);
 	ASSERT_EQ(0, set(self, "listener l", "listen", ":1"));
 	EXPECT_EQ(KT_CLIENT_AUTH_REQUIRE, self->config->listeners[0].client_auth);
+	EXPECT_EQ(1, self->config->listeners[0].watch_credentials);
+	EXPECT_NULL(self->config->listeners[0].alpn.list);
 }
 
 TEST_F(config, a_later_value_replaces_an_earlier_one)
@@ -354,6 +380,15 @@ TEST_F(config, bad_values_are_refused_and_change_nothing)
 		{"listener l", "client-pool-for", "* p", "expected NAME POOL"},
 		{"listener l", "client-pool-for", "a.*.test p", "expected NAME POOL"},
 		{"listener l", "client-pool-for", "a.test. p", "expected NAME POOL"},
+		{"listener l", "credentials", "", "expected CHAIN KEY [OCSP]"},
+		{"listener l", "credentials", "c.pem", "expected CHAIN KEY [OCSP]"},
+		{"listener l", "credentials", "c.pem k.pem o.der more",
+		 "expected CHAIN KEY [OCSP]"},
+		{"listener l", "credentials-watch", "1", "expected yes|no"},
+		{"listener l", "alpn", "", "expected NAME"},
+		{"listener l", "alpn", "h2,", "expected NAME"},
+		{"listener l", "alpn", ",h2", "expected NAME"},
+		{"listener l", "alpn", "h2, ,h3", "expected NAME"},
 		{"pool p", "purpose", "client", "expected server|any"},
 		{"pool p", "lenient", "1", "expected no|yes"},
 		{"pool p", "crl-policy", "", "expected refuse|warn"},
@@ -380,6 +415,21 @@ TEST_F(config, bad_values_are_refused_and_change_nothing)
 	EXPECT_EQ(0, self->config->pools[0].sources.count);
 	EXPECT_EQ(0, self->config->pools[0].allow.count);
 	EXPECT_EQ(0, self->config->listeners[0].names.count);
+	EXPECT_EQ(0, self->config->listeners[0].more.count);
+	EXPECT_NULL(self->config->listeners[0].alpn.list);
+}
+
+TEST_F(config, names_of_protocols_are_short)
+{
+	char name[258] = "";
+
+	memset(name, 'a', 255);
+	EXPECT_EQ(0, set(self, "listener l", "alpn", name));
+	EXPECT_EQ(256, self->config->listeners[0].alpn.len);
+	name[255] = 'a';
+	EXPECT_EQ(-EINVAL, set(self, "listener l", "alpn", name));
+	EXPECT_EQ(0, set(self, "listener l", "alpn", "h3"));
+	EXPECT_EQ(3, self->config->listeners[0].alpn.len);
 }
 
 TEST_F(config, sections_that_are_none_are_refused)
@@ -598,8 +648,8 @@ TEST_F(config, a_listener_is_needed)
 TEST_F(config, a_listener_is_complete)
 {
 	struct kt_config_listener *listener = &self->config->listeners[0];
-	char **const fields[] = {&listener->listen, &listener->backend, &listener->certificate,
-				 &listener->key};
+	char **const fields[] = {&listener->listen, &listener->backend, &listener->own.certificate,
+				 &listener->own.key};
 	static const char *const names[] = {"'listen'", "'backend'", "'certificate'", "'key'"};
 
 	set_up_listener(self);
@@ -610,6 +660,25 @@ TEST_F(config, a_listener_is_complete)
 		expect_unfit(self, "l", names[i]);
 		*fields[i] = kept;
 	}
+}
+
+TEST_F(config, credentials_are_needed_and_may_be_all_in_lines_of_their_own)
+{
+	ASSERT_EQ(0, read_string(self, "[listener l]\nlisten = :1\nbackend = :2\n"
+				       "client-auth = none\n"));
+	expect_unfit(self, "l", "no 'certificate' and 'key', nor 'credentials'");
+	ASSERT_EQ(0, set(self, "listener l", "ocsp", "o"));
+	expect_unfit(self, "l", "no 'certificate'");
+	ASSERT_EQ(0, read_string(self, "[listener m]\nlisten = :1\nbackend = :2\n"
+				       "client-auth = none\ncredentials = c k\n"));
+	ASSERT_EQ(0, set(self, "listener l", "certificate", "c"));
+	ASSERT_EQ(0, set(self, "listener l", "key", "k"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	for (size_t i = 0; i < KT_CREDENTIALS_MAX - 1; i++)
+		ASSERT_EQ(0, set(self, "listener l", "credentials", "c k"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	ASSERT_EQ(0, set(self, "listener l", "credentials", "c k"));
+	expect_unfit(self, "l", "more than 1024");
 }
 
 TEST_F(config, a_pool_has_a_source)

@@ -163,6 +163,9 @@ TEST_F(limits, wrong_options_are_refused)
 	EXPECT_REFUSED(-EINVAL, listener.name = "");
 	EXPECT_REFUSED(-EINVAL, listener.name = "a name of more than thirty-one bytes");
 	EXPECT_REFUSED(-EINVAL, listener.credentials = NULL);
+	/* nobody looks at it */
+	EXPECT_REFUSED(-EINVAL, listener.credentials_slot = (struct kt_credentials_slot *)self);
+	EXPECT_REFUSED(-EINVAL, listener.alpn = (const uint8_t *)"\x02h", listener.alpn_len = 2);
 	EXPECT_REFUSED(-EINVAL, listener.pool = NULL);
 	EXPECT_REFUSED(-EINVAL, listener.backend.len = 0);
 	EXPECT_REFUSED(-EAFNOSUPPORT, listener.listen.len = 0);

@@ -153,6 +153,23 @@ struct pki_der {
 /* A v2 CRL under the issuer's name. */
 struct pki_der pki_make_crl(const struct pki_cert *issuer, const struct pki_crl *options);
 
+/* ---- OCSP responses (pki_ocsp.c) ---------------------------------------------------------- */
+
+enum pki_ocsp_status { PKI_OCSP_GOOD, PKI_OCSP_REVOKED, PKI_OCSP_UNKNOWN };
+
+struct pki_ocsp {
+	const struct pki_cert *signer; /* whose certificate goes with it; NULL: the issuer, alone */
+	enum pki_ocsp_status status;
+	bool refuses;	     /* "try later" instead of an answer */
+	const char *digest;  /* that the certificate is named by; NULL: SHA1 */
+	int64_t this_update; /* seconds from pki_now(); 0: a minute ago */
+	int64_t next_update; /* seconds from pki_now(); 0: in an hour */
+	bool no_next_update;
+};
+
+struct pki_der pki_make_ocsp(const struct pki_cert *about, const struct pki_cert *issuer,
+			     const struct pki_ocsp *options);
+
 /*
  * Files prefix.pem, prefix.key (mode 0600) and prefix.chain.pem; pki_load reads the last two.
  * Return 0 or -errno; -EBADMSG: not what pki_save writes.

@@ -664,27 +664,10 @@ static void expect_equal_keys(struct pair *pair)
 	EXPECT_EQ(0, memcmp(client.rx.iv, server.tx.iv, 4));
 }
 
-static struct kt_credentials *credentials_of(const struct lab *lab, const struct pki_cert *cert)
-{
-	struct kt_credentials *credentials;
-	char prefix[80], chain[96], key[96];
-
-	snprintf(prefix, sizeof prefix, "%s/client", lab->dir);
-	snprintf(chain, sizeof chain, "%s.chain.pem", prefix);
-	snprintf(key, sizeof key, "%s.key", prefix);
-	ASSERT_EQ(0, pki_save(cert, prefix));
-	ASSERT_EQ(0, kt_credentials_load(chain, key, &credentials, NULL));
-	unlink(chain);
-	unlink(key);
-	snprintf(chain, sizeof chain, "%s.pem", prefix);
-	unlink(chain);
-	return credentials;
-}
-
 static void meet_ourselves(FIXTURE_DATA(client) * self, uint16_t version,
 			   const struct pki_cert *card, const char *server_failure)
 {
-	struct kt_credentials *credentials = credentials_of(&self->lab, card);
+	struct kt_credentials *credentials = credentials_of(card);
 	struct kt_tls_context *context =
 		make_context((struct kt_tls_context_options){.pool = self->roots,
 							     .credentials = credentials,

@@ -387,7 +387,7 @@ TEST_F(never, takes_no_secret)
 	EXPECT_EQ(-EOPNOTSUPP, kt_tls_export(self->link.tls, &traffic));
 	EXPECT_EQ(0, self->link.tls->secret_len[KT_TLS_CLIENT]);
 	EXPECT_EQ(0, self->link.tls->secret_len[KT_TLS_SERVER]);
-	EXPECT_EQ(NULL, SSL_CTX_get_keylog_callback(self->context->ssl_context));
+	EXPECT_EQ(NULL, SSL_CTX_get_keylog_callback(self->context->serving->ssl_context));
 }
 
 TEST_F(never, goes_on_with_userspace_records)

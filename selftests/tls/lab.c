@@ -50,6 +50,28 @@ static void load_credentials(struct lab *lab)
 	}
 }
 
+struct kt_credentials *credentials_of(const struct pki_cert *cert)
+{
+	static const char *const suffixes[] = {".pem", ".key", ".chain.pem"};
+	char dir[] = "/tmp/ktrust-tls-XXXXXX", prefix[64], path[3][96];
+	struct kt_credentials *credentials;
+	struct kt_error error = {0};
+
+	ASSERT_TRUE(mkdtemp(dir) != NULL);
+	snprintf(prefix, sizeof prefix, "%s/cert", dir);
+	for (int i = 0; i < 3; i++)
+		snprintf(path[i], sizeof path[i], "%s%s", prefix, suffixes[i]);
+	ASSERT_EQ(0, pki_save(cert, prefix));
+	ASSERT_EQ(0, kt_credentials_load(path[2], path[1], &credentials, &error))
+	{
+		TH_LOG("%s", error.text);
+	}
+	for (int i = 0; i < 3; i++)
+		unlink(path[i]);
+	rmdir(dir);
+	return credentials;
+}
+
 uint64_t pool_commit(struct kt_pool *pool, const struct pki_cert *const *anchors, size_t count)
 {
 	struct kt_anchor_set *set = kt_anchor_set_new();

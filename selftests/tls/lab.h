@@ -45,6 +45,9 @@ struct lab_options {
 	bool no_snapshot; /* leave the pool empty */
 };
 
+/* Through files, which are gone again: its chain without the root, its key. */
+struct kt_credentials *credentials_of(const struct pki_cert *cert);
+
 void lab_init(struct lab *lab, const struct lab_options *options);
 void lab_fini(struct lab *lab);
 

@@ -6,6 +6,7 @@
 #include "keys.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,10 +39,19 @@ static void *failing_realloc(void *data, size_t size, const char *file, int line
 	return fails() ? NULL : realloc(data, size);
 }
 
+/* What no block may hold when it is given back; NULL: nobody looks. */
+static struct {
+	const char *text;
+	unsigned int found;
+} secret;
+
 static void plain_free(void *data, const char *file, int line)
 {
 	(void)file;
 	(void)line;
+	if (data && secret.text &&
+	    memmem(data, malloc_usable_size(data), secret.text, strlen(secret.text)))
+		secret.found++;
 	free(data);
 }
 
@@ -255,6 +265,75 @@ TEST_TIMEOUT(credentials_without_memory_are_an_error, 120)
 	} while (failed);
 	TH_LOG("about %lu allocations", fail - 1);
 	EXPECT_LT(100, fail);
+	lab_fini(&lab);
+}
+
+/* A set is made anew in kt_tls_new, which goes on with the old one when there is no memory for it.
+ */
+TEST_F_TIMEOUT(sweep, of_renewed_credentials_fails_closed, 120)
+{
+	struct kt_credentials *list[] = {self->lab.credentials, credentials_of(self->lab.client)};
+	struct kt_credentials_set *set, *renewed;
+	struct kt_credentials_slot *slot;
+	unsigned long fail = 1;
+
+	ASSERT_EQ(0, kt_credentials_set_new(list, 2, &set, NULL));
+	ASSERT_EQ(0, kt_credentials_slot_new(set, &slot));
+	kt_tls_context_free(self->lab.context);
+	ASSERT_EQ(0, kt_tls_context_new(
+			     &(struct kt_tls_context_options){.credentials_slot = slot,
+							      .client_auth = KT_CLIENT_AUTH_REQUIRE,
+							      .pool = self->lab.pool},
+			     &self->lab.context, NULL));
+	do {
+		ASSERT_EQ(0, kt_credentials_set_new(list, 2, &renewed, NULL));
+		kt_credentials_slot_publish(slot, renewed);
+		kt_credentials_set_put(renewed);
+		fail = next(fail, 8);
+	} while (connect_without(&self->lab, self->client_context, fail, true));
+	TH_LOG("about %lu allocations", fail - 1);
+	EXPECT_LT(100, fail);
+	kt_tls_context_free(self->lab.context);
+	self->lab.context = NULL;
+	kt_credentials_slot_free(slot);
+	kt_credentials_set_put(set);
+	kt_credentials_put(list[1]);
+}
+
+/* The first lines together, which only the text of the file has. */
+TEST(text_of_a_key_is_wiped)
+{
+	struct pki *pki = pki_new();
+	const struct pki_cert *cert =
+		pki_make_leaf(pki, pki_make_ca(pki, NULL, "CA"), "a", "a.test", "serverAuth");
+	char first[100];
+
+	snprintf(first, sizeof first, "%.90s", cert->key_pem);
+	secret.text = first;
+	kt_credentials_put(credentials_of(cert));
+	secret.text = NULL;
+	EXPECT_EQ(0, secret.found);
+	pki_free(pki);
+}
+
+TEST_TIMEOUT(set_without_memory_is_an_error, 120)
+{
+	struct kt_credentials_set *set;
+	unsigned long fail = 1;
+	struct lab lab;
+	bool failed;
+	int err;
+
+	lab_init(&lab, &(struct lab_options){0});
+	do {
+		set = NULL;
+		arm(fail++);
+		err = kt_credentials_set_new(&lab.credentials, 1, &set, NULL);
+		failed = disarm();
+		ASSERT_EQ(!err, set != NULL);
+		kt_credentials_set_put(set);
+	} while (failed);
+	EXPECT_EQ(4, fail - 1);
 	lab_fini(&lab);
 }
 

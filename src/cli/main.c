@@ -17,6 +17,7 @@ static const struct {
 } verbs[] = {
 	{"bench", kt_cli_bench, "measure ktrust beside the stock library and other servers"},
 	{"conns", kt_cli_conns, "live connections, and which pool version let each in"},
+	{"credentials", kt_cli_credentials, "certificates of the listeners, and until when"},
 	{"doctor", kt_cli_doctor, "what this machine lacks, and the line that mends it"},
 	{"pool", kt_cli_pool,
 	 "pools of trust anchors: show, load, stage, compare, commit, roll back"},
@@ -30,7 +31,7 @@ static void usage(FILE *to)
 {
 	fprintf(to, "Usage: ktrust VERB [OPTION…]\n\n");
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-		fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
+		fprintf(to, "  %-11s %s\n", verbs[i].name, verbs[i].help);
 	fprintf(to, "\n'ktrust VERB --help' tells about a verb. Exit status: 0 done, 1 refused or "
 		    "\"no\", 2 trouble.\n");
 }

@@ -9,7 +9,7 @@
 
 #include "../control/control.h"
 
-enum kind { TEXT, TEXTS, RULES, NAMES, NUMBER, DURATION, WORD };
+enum kind { TEXT, TEXTS, RULES, NAMES, CREDENTIALS, PROTOCOLS, NUMBER, DURATION, WORD };
 
 /* Where a value goes: an offset within the struct of its section. */
 struct entry {
@@ -128,10 +128,21 @@ static const struct entry entries[] = {
 	 .kind = TEXT, .offset = LISTENER(listen)},
 	{{"listener", "backend", "ADDRESS", "HOST:PORT, [v6]:PORT or unix:PATH"},
 	 .kind = TEXT, .offset = LISTENER(backend)},
-	{{"listener", "certificate", "FILE", "PEM certificate chain, leaf first"},
-	 .kind = TEXT, .offset = LISTENER(certificate)},
+	{{"listener", "certificate", "FILE", "PEM certificate chain"},
+	 .kind = TEXT, .offset = LISTENER(own.certificate)},
 	{{"listener", "key", "FILE", "PEM private key of the leaf"},
-	 .kind = TEXT, .offset = LISTENER(key)},
+	 .kind = TEXT, .offset = LISTENER(own.key)},
+	{{"listener", "ocsp", "FILE", "OCSP response (DER) about the leaf, for clients that ask"},
+	 .kind = TEXT, .offset = LISTENER(own.ocsp)},
+	{{"listener", "credentials", "CHAIN KEY [OCSP]",
+	  "a further certificate, chosen by name (SNI) and the client's algorithms; several add up"},
+	 .kind = CREDENTIALS, .offset = LISTENER(more)},
+	{{"listener", "credentials-watch", "yes|no",
+	  "load certificates and keys when their files change (default yes)"},
+	 .kind = WORD, .offset = LISTENER(watch_credentials), .words = no_yes},
+	{{"listener", "alpn", "NAME,…",
+	  "protocols agreed on (ALPN), the best first, as h2,http/1.1 (default: none)"},
+	 .kind = PROTOCOLS, .offset = LISTENER(alpn)},
 	{{"listener", "client-auth", "none|optional|require",
 	  "client certificates (default require)"},
 	 .kind = WORD, .offset = LISTENER(client_auth), .words = kt_config_client_auth_words},
@@ -246,6 +257,93 @@ free_name:
 	return err;
 }
 
+static void free_credential(struct kt_config_credential *credential)
+{
+	free(credential->certificate);
+	free(credential->key);
+	free(credential->ocsp);
+}
+
+/* The next word of *at, which goes on behind it; NULL: none is left. -ENOMEM in *err. */
+static char *take_word(const char **at, int *err)
+{
+	static const char blanks[] = " \t";
+	const char *start = *at + strspn(*at, blanks);
+	size_t len = strcspn(start, blanks);
+	char *word = len ? strndup(start, len) : NULL;
+
+	if (len && !word)
+		*err = ENOMEM;
+	*at = start + len;
+	return word;
+}
+
+/* "CHAIN KEY [OCSP]": none of these paths has a blank in it. */
+static int split_credential(const char *value, struct kt_config_credential *credential)
+{
+	char *beyond;
+	int err = 0;
+
+	credential->certificate = take_word(&value, &err);
+	credential->key = take_word(&value, &err);
+	credential->ocsp = take_word(&value, &err);
+	beyond = take_word(&value, &err);
+	if (!err && (!credential->key || beyond))
+		err = EINVAL;
+	free(beyond);
+	return err;
+}
+
+static int add_credential(struct kt_config_credentials *credentials, const char *value)
+{
+	struct kt_config_credential credential = {0};
+	struct kt_config_credential *grown;
+	int err = split_credential(value, &credential);
+
+	if (err)
+		goto free_credential;
+	err = ENOMEM;
+	grown = reallocarray(credentials->at, credentials->count + 1, sizeof *grown);
+	if (!grown)
+		goto free_credential;
+	credentials->at = grown;
+	credentials->at[credentials->count++] = credential;
+	return 0;
+free_credential:
+	free_credential(&credential);
+	return err;
+}
+
+/* "h2, http/1.1" into a length and a name each. */
+static int set_protocols(struct kt_config_protocols *protocols, const char *value)
+{
+	uint8_t *list = malloc(strlen(value) + 1), *at = list;
+	bool more = true;
+
+	if (!list)
+		return ENOMEM;
+	while (more) {
+		const char *name = value + strspn(value, " \t");
+		size_t len = strcspn(name, ",");
+
+		more = name[len] == ',';
+		value = name + len + 1;
+		while (len && (name[len - 1] == ' ' || name[len - 1] == '\t'))
+			len--;
+		if (!len || len > UINT8_MAX || at - list + 1 + len > UINT16_MAX) {
+			free(list);
+			return EINVAL;
+		}
+		*at++ = (uint8_t)len;
+		memcpy(at, name, len);
+		at += len;
+	}
+	free(protocols->list);
+	protocols->list = list;
+	protocols->len = (size_t)(at - list);
+	return 0;
+}
+
 /* Digits, then whatever *ret_rest points at. */
 static int parse_digits(const char *value, unsigned long *ret_number, const char **ret_rest)
 {
@@ -326,6 +424,10 @@ static int set_value(const struct entry *entry, void *section, const char *value
 		return add_rule(place, value, why);
 	case NAMES:
 		return add_name(place, value);
+	case CREDENTIALS:
+		return add_credential(place, value);
+	case PROTOCOLS:
+		return set_protocols(place, value);
 	case NUMBER:
 		return set_number(place, value, entry);
 	case DURATION:
@@ -372,8 +474,11 @@ void kt_config_free(struct kt_config *config)
 
 		free(listener->listen);
 		free(listener->backend);
-		free(listener->certificate);
-		free(listener->key);
+		free_credential(&listener->own);
+		for (size_t k = 0; k < listener->more.count; k++)
+			free_credential(&listener->more.at[k]);
+		free(listener->more.at);
+		free(listener->alpn.list);
 		free(listener->pool);
 		for (size_t k = 0; k < listener->names.count; k++)
 			free_name(&listener->names.at[k]);
@@ -423,6 +528,7 @@ static void *find_listener(struct kt_config *config, const char *name)
 	listener = &config->listeners[config->listener_count++];
 	strcpy(listener->name, name);
 	listener->client_auth = KT_CLIENT_AUTH_REQUIRE;
+	listener->watch_credentials = 1;
 	return listener;
 }
 

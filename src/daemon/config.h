@@ -4,14 +4,15 @@
  *
  * Every setting has a section, a key and a flag of the same name; both ways end in
  * kt_config_set, so that neither can do what the other cannot. Settings given later replace
- * earlier ones; the sources and allow rules of a pool and the names of a listener add up.
+ * earlier ones; the sources and allow rules of a pool, and the names and `credentials` of a
+ * listener, add up.
  *
  *   [ktrust]            control workers ktls handshake-timeout connect-timeout idle-timeout
  *                       drain-timeout connections-max state start-from-state
  *   [pool NAME]         source purpose lenient crl-policy allow anchors-min removed-max manifest
  *                       manifest-key history watch watch-debounce
- *   [listener NAME]     listen backend certificate key client-auth client-pool client-pool-for
- *                       ca-names
+ *   [listener NAME]     listen backend certificate key ocsp credentials credentials-watch alpn
+ *                       client-auth client-pool client-pool-for ca-names client-profile
  *
  * The file is INI in its plainest form: a line is `[section]`, `key = value`, a comment (first
  * character '#' or ';') or blank; blanks around keys and values do not count, and a value goes on
@@ -24,6 +25,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <ktrust/allow.h>
@@ -81,12 +83,33 @@ struct kt_config_names {
 	size_t count;
 };
 
+/* Paths; ocsp NULL: none. */
+struct kt_config_credential {
+	char *certificate;
+	char *key;
+	char *ocsp;
+};
+
+/* "credentials = CHAIN KEY [OCSP]" */
+struct kt_config_credentials {
+	struct kt_config_credential *at;
+	size_t count;
+};
+
+/* "alpn = h2,http/1.1": a ProtocolNameList (RFC 7301 §3.1) */
+struct kt_config_protocols {
+	uint8_t *list; /* NULL: none */
+	size_t len;
+};
+
 struct kt_config_listener {
 	char name[KT_CONFIG_NAME_MAX + 1];
 	char *listen;
 	char *backend;
-	char *certificate;
-	char *key;
+	struct kt_config_credential own;   /* certificate, key, ocsp; NULL: only `more` */
+	struct kt_config_credentials more; /* see kt_config_credential_at */
+	unsigned int watch_credentials;	   /* 1 unless set: load them when a file changes */
+	struct kt_config_protocols alpn;
 	char *pool;
 	struct kt_config_names names;	 /* pools by SNI; the others have `pool` */
 	enum kt_client_auth client_auth; /* KT_CLIENT_AUTH_REQUIRE unless set */
@@ -162,6 +185,11 @@ KT_WARN_UNUSED int kt_config_read(struct kt_config *config, const char *path,
 				  struct kt_error *error);
 KT_WARN_UNUSED int kt_config_read_file(struct kt_config *config, FILE *file, const char *where,
 				       struct kt_error *error);
+
+/* The index-th of a listener, in order of preference: certificate and key come first. NULL: none.
+ */
+const struct kt_config_credential *
+kt_config_credential_at(const struct kt_config_listener *listener, size_t index);
 
 /*
  * May this pool be loaded from this source? -EINVAL: a listener verifies clients by the pool, the

@@ -103,6 +103,14 @@ int kt_config_read(struct kt_config *config, const char *path, struct kt_error *
 	return err;
 }
 
+const struct kt_config_credential *
+kt_config_credential_at(const struct kt_config_listener *listener, size_t index)
+{
+	if (listener->own.certificate && !index--)
+		return &listener->own;
+	return index < listener->more.count ? &listener->more.at[index] : NULL;
+}
+
 static const struct kt_config_pool *pool_named(const struct kt_config *config, const char *name)
 {
 	for (size_t i = 0; i < config->pool_count; i++)
@@ -202,22 +210,41 @@ static int check_pool(const struct kt_config *config, const struct kt_config_poo
 	return err;
 }
 
+static int check_credentials(const struct kt_config_listener *listener, struct kt_error *error)
+{
+	const struct kt_config_credential *own = &listener->own;
+
+	if (!own->certificate != !own->key || (own->ocsp && !own->key))
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has no '%s' (certificate and key belong "
+				    "together)",
+				    own->certificate ? "key" : "certificate");
+	if (!kt_config_credential_at(listener, 0))
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has no 'certificate' and 'key', nor "
+				    "'credentials'");
+	if (kt_config_credential_at(listener, KT_CREDENTIALS_MAX))
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has more than %d credentials",
+				    KT_CREDENTIALS_MAX);
+	return 0;
+}
+
 static int check_listener(const struct kt_config *config, const struct kt_config_listener *listener,
 			  struct kt_error *error)
 {
 	const struct {
 		const char *key;
 		const char *value;
-	} needed[] = {{"listen", listener->listen},
-		      {"backend", listener->backend},
-		      {"certificate", listener->certificate},
-		      {"key", listener->key}};
+	} needed[] = {{"listen", listener->listen}, {"backend", listener->backend}};
+	int err;
 
 	for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
 		if (!needed[i].value)
 			return kt_error_set(error, EINVAL, listener->name, 0,
 					    "this listener has no '%s'", needed[i].key);
-	return check_pools(config, listener, error);
+	err = check_credentials(listener, error);
+	return err ? err : check_pools(config, listener, error);
 }
 
 int kt_config_check(const struct kt_config *config, struct kt_error *error)

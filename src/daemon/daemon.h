@@ -12,11 +12,13 @@
 #include "../control/control.h"
 #include "../engine/engine.h"
 #include "config.h"
+#include "identities.h"
 #include "pools.h"
 
 struct kt_daemon {
 	const struct kt_config *config;
 	struct kt_pools *pools;
+	struct kt_identities *identities;
 	struct kt_engine *engine;
 	uint64_t started_ns; /* CLOCK_REALTIME */
 };

@@ -37,7 +37,6 @@ struct start {
 	struct kt_daemon daemon;
 	struct kt_config *config;
 	struct kt_control_listener control;
-	struct kt_credentials *credentials[KT_LISTENERS_MAX];
 	struct kt_listener_options listeners[KT_LISTENERS_MAX];
 	struct kt_serving *serving;
 	struct kt_watcher *watcher;
@@ -96,6 +95,15 @@ static int load_pools(struct kt_pools *pools, bool or_restore)
 	return first;
 }
 
+/* What fails keeps what it has, and was logged. */
+static void load_again(struct start *start)
+{
+	kt_log(LOG_NOTICE, "SIGHUP: loading all pools, certificates and keys");
+	(void)!load_pools(start->daemon.pools, false);
+	for (size_t i = 0; i < start->config->listener_count; i++)
+		(void)!kt_identities_load(start->daemon.identities, i);
+}
+
 /* The pools are there: kt_config_check saw to it. */
 static int describe_names(struct start *start, const struct kt_config_listener *listener,
 			  struct kt_listener_options *options, struct kt_error *error)
@@ -124,7 +132,9 @@ static int describe_listener(struct start *start, size_t i, struct kt_error *err
 
 	*options = (struct kt_listener_options){
 		.name = listener->name,
-		.credentials = start->credentials[i],
+		.credentials_slot = kt_identities_slot(start->daemon.identities, i),
+		.alpn = listener->alpn.list,
+		.alpn_len = listener->alpn.len,
 		.client_auth = listener->client_auth,
 		.ca_names = listener->ca_names,
 		.policy.profile = listener->profile,
@@ -139,17 +149,11 @@ static int describe_listener(struct start *start, size_t i, struct kt_error *err
 
 static int load_listeners(struct start *start, struct kt_error *error)
 {
-	for (size_t i = 0; i < start->config->listener_count; i++) {
-		const struct kt_config_listener *listener = &start->config->listeners[i];
-		int err = kt_credentials_load(listener->certificate, listener->key,
-					      &start->credentials[i], error);
+	int err = kt_identities_new(start->config, &start->daemon.identities, error);
 
-		if (!err)
-			err = describe_listener(start, i, error);
-		if (err)
-			return err;
-	}
-	return 0;
+	for (size_t i = 0; i < start->config->listener_count && !err; i++)
+		err = describe_listener(start, i, error);
+	return err;
 }
 
 static int make_engine(struct start *start, struct kt_error *error)
@@ -239,7 +243,8 @@ static int set_up(struct start *start, struct kt_error *error)
 	if (!err)
 		err = kt_engine_start(start->daemon.engine, error);
 	if (!err)
-		err = kt_watcher_new(start->config, start->daemon.pools, &start->watcher, error);
+		err = kt_watcher_new(start->config, start->daemon.pools, start->daemon.identities,
+				     &start->watcher, error);
 	return err;
 }
 
@@ -248,10 +253,9 @@ static void tear_down(struct start *start)
 	kt_watcher_free(start->watcher);
 	kt_serving_free(start->serving);
 	kt_engine_free(start->daemon.engine);
-	for (size_t i = 0; i < KT_LISTENERS_MAX; i++) {
-		kt_credentials_put(start->credentials[i]);
+	for (size_t i = 0; i < KT_LISTENERS_MAX; i++)
 		free((void *)start->listeners[i].pools);
-	}
+	kt_identities_free(start->daemon.identities);
 	kt_pools_free(start->daemon.pools);
 	kt_control_unlisten(&start->control);
 	if (start->signal_fd >= 0)
@@ -273,10 +277,8 @@ static int take_waiting_signals(struct start *start)
 {
 	int sig;
 
-	while ((sig = next_signal(start->signal_fd)) == SIGHUP) {
-		kt_log(LOG_NOTICE, "SIGHUP: loading all pools");
-		(void)!load_pools(start->daemon.pools, false); /* each failure was logged */
-	}
+	while ((sig = next_signal(start->signal_fd)) == SIGHUP)
+		load_again(start);
 	return sig;
 }
 

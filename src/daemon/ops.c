@@ -234,6 +234,7 @@ struct kt_operation {
 
 static const struct kt_operation operations[] = {
 	{"conns", conns, false},
+	{"credentials.list", kt_op_credentials_list, false},
 	{"daemon.info", info, false},
 	{"pool.check", kt_op_pool_check, true},
 	{"pool.commit", kt_op_pool_commit, true},

@@ -19,7 +19,8 @@ KT_WARN_UNUSED int kt_op_send_item(struct kt_control *control, json_t *item,
 KT_WARN_UNUSED int kt_op_send_items(struct kt_control *control, json_t *list,
 				    struct kt_error *error);
 
-/* ops_pool.c, ops_life.c */
+/* ops_credentials.c, ops_pool.c, ops_life.c */
+kt_operation_fn kt_op_credentials_list;
 kt_operation_fn kt_op_pool_list, kt_op_pool_show;
 kt_operation_fn kt_op_pool_load, kt_op_pool_stage, kt_op_pool_check, kt_op_pool_commit,
 	kt_op_pool_unstage, kt_op_pool_rollback, kt_op_pool_history, kt_op_pool_diff;

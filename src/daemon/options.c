@@ -134,7 +134,8 @@ static const char doc[] =
 	"The same settings in a file (--config FILE): [ktrust] has those of the first group, "
 	"[pool NAME] has 'source' and those of the second, [listener NAME] those of the last.\n\n"
 	"A DURATION is a number and ms, s, m or h.\n\n"
-	"SIGHUP loads all pools again. SIGTERM and SIGINT stop accepting and let connections end; "
+	"SIGHUP loads all pools, certificates and keys again. SIGTERM and SIGINT stop accepting "
+	"and let connections end; "
 	"a second one does not wait for them. Exit status: 0 stopped as asked, or --check found "
 	"nothing; 2 trouble.";
 

@@ -18,7 +18,8 @@
 struct kt_watcher {
 	const struct kt_config *config;
 	struct kt_pools *pools;
-	struct kt_watch *watch; /* a subject for each pool, in their order; the thread's */
+	struct kt_identities *identities;
+	struct kt_watch *watch; /* a subject for each pool, then each listener; the thread's */
 	int stop_fd;		/* eventfd */
 	pthread_t thread;
 };
@@ -31,7 +32,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Where a pool's content comes from. The paths are its own. */
+/* Where a subject's content comes from. The paths are its own. */
 struct places {
 	struct kt_watch_place *at;
 	size_t count, room;
@@ -73,7 +74,7 @@ static void add_source(struct places *places, const char *source)
 		add_place(path, !strncmp(source, "dir:", 4), places);
 }
 
-static void add_all(struct places *places, const struct kt_config_pool *pool)
+static void add_pool(struct places *places, const struct kt_config_pool *pool)
 {
 	for (size_t i = 0; i < pool->sources.count; i++)
 		add_source(places, pool->sources.at[i]);
@@ -81,6 +82,18 @@ static void add_all(struct places *places, const struct kt_config_pool *pool)
 		add_place(pool->manifest, false, places);
 	if (pool->manifest_key)
 		add_place(pool->manifest_key, false, places);
+}
+
+static void add_listener(struct places *places, const struct kt_config_listener *listener)
+{
+	const struct kt_config_credential *credential;
+
+	for (size_t i = 0; (credential = kt_config_credential_at(listener, i)); i++) {
+		add_place(credential->certificate, false, places);
+		add_place(credential->key, false, places);
+		if (credential->ocsp)
+			add_place(credential->ocsp, false, places);
+	}
 }
 
 static void free_places(struct places *places)
@@ -99,38 +112,75 @@ static const char *advice(int err)
 	return "";
 }
 
-/* From here on what changes is seen; so this comes before reading. */
-static void look(struct kt_watcher *watcher, size_t index)
+/* ---- Subjects -------------------------------------------------------------------------------- */
+
+static size_t count_subjects(const struct kt_config *config)
 {
-	const struct kt_config_pool *pool = &watcher->config->pools[index];
+	return config->pool_count + config->listener_count;
+}
+
+/* NULL: it is a listener. */
+static const struct kt_config_pool *pool_at(const struct kt_config *config, size_t subject)
+{
+	return subject < config->pool_count ? &config->pools[subject] : NULL;
+}
+
+static const struct kt_config_listener *listener_at(const struct kt_config *config, size_t subject)
+{
+	return &config->listeners[subject - config->pool_count];
+}
+
+static bool is_watched(const struct kt_config *config, size_t subject)
+{
+	const struct kt_config_pool *pool = pool_at(config, subject);
+
+	if (pool)
+		return pool->watch != KT_WATCH_OFF;
+	return listener_at(config, subject)->watch_credentials;
+}
+
+/* From here on what changes is seen; so this comes before reading. */
+static void look(struct kt_watcher *watcher, size_t subject)
+{
+	const struct kt_config *config = watcher->config;
+	const struct kt_config_pool *pool = pool_at(config, subject);
 	struct places places = {.count = 0};
 	int err;
 
-	add_all(&places, pool);
-	err = kt_watch_look(watcher->watch, index, places.at, places.count);
+	if (pool)
+		add_pool(&places, pool);
+	else
+		add_listener(&places, listener_at(config, subject));
+	err = kt_watch_look(watcher->watch, subject, places.at, places.count);
 	if (!err && places.lost)
 		err = -ENOMEM;
 	free_places(&places);
 	if (err)
-		kt_log(LOG_WARNING, "pool %s: not every place of its sources can be watched: %s%s",
-		       pool->name, strerror(-err), advice(err));
+		kt_log(LOG_WARNING, "%s %s: not every place of its %s can be watched: %s%s",
+		       pool ? "pool" : "listener",
+		       pool ? pool->name : listener_at(config, subject)->name,
+		       pool ? "sources" : "credentials", strerror(-err), advice(err));
 }
 
-static void act(struct kt_watcher *watcher, size_t index)
+/* What fails was logged, and stays to be seen in `ktrust pool list` and `ktrust listeners`. */
+static void act(struct kt_watcher *watcher, size_t subject)
 {
+	const struct kt_config_pool *pool = pool_at(watcher->config, subject);
 	struct kt_pool_change change;
 
 	/* After an overflow everything is due, what nobody watches too. */
-	if (watcher->config->pools[index].watch == KT_WATCH_OFF) {
-		(void)!kt_watch_look(watcher->watch, index, NULL, 0);
+	if (!is_watched(watcher->config, subject)) {
+		(void)!kt_watch_look(watcher->watch, subject, NULL, 0);
 		return;
 	}
-	look(watcher, index);
-	/* What fails was logged, and stays to be seen in `ktrust pool list`. */
-	if (watcher->config->pools[index].watch == KT_WATCH_STAGE)
-		(void)!kt_pools_stage_watched(watcher->pools, index);
+	look(watcher, subject);
+	if (!pool)
+		(void)!kt_identities_load(watcher->identities,
+					  subject - watcher->config->pool_count);
+	else if (pool->watch == KT_WATCH_STAGE)
+		(void)!kt_pools_stage_watched(watcher->pools, subject);
 	else
-		(void)!kt_pools_load(watcher->pools, index, KT_CONFIGURED_SOURCES, 0, &change,
+		(void)!kt_pools_load(watcher->pools, subject, KT_CONFIGURED_SOURCES, 0, &change,
 				     NULL);
 }
 
@@ -160,38 +210,45 @@ static void *run(void *arg)
 		if (fds[2].revents)
 			catch_up(watcher);
 		kt_watch_read(watcher->watch, now_ms());
-		for (size_t i = 0; i < watcher->config->pool_count; i++)
+		for (size_t i = 0; i < count_subjects(watcher->config); i++)
 			if (kt_watch_is_due(watcher->watch, i, now_ms()))
 				act(watcher, i);
 	}
 }
 
-static bool is_watched(const struct kt_config *config)
+static bool is_any_watched(const struct kt_config *config)
 {
-	for (size_t i = 0; i < config->pool_count; i++)
-		if (config->pools[i].watch != KT_WATCH_OFF)
+	for (size_t i = 0; i < count_subjects(config); i++)
+		if (is_watched(config, i))
 			return true;
 	return false;
 }
 
+static void begin_subject(struct kt_watcher *watcher, size_t subject)
+{
+	const struct kt_config_pool *pool = pool_at(watcher->config, subject);
+
+	kt_watch_set_debounce(watcher->watch, subject,
+			      pool ? pool->watch_debounce_ms : KT_WATCH_DEBOUNCE_MS);
+	if (!is_watched(watcher->config, subject))
+		return;
+	look(watcher, subject);
+	/* It was read before it was watched. */
+	kt_watch_touch(watcher->watch, subject, now_ms());
+}
+
 static int begin(struct kt_watcher *watcher)
 {
-	const struct kt_config *config = watcher->config;
-	int err = kt_watch_new(config->pool_count, &watcher->watch);
+	size_t count = count_subjects(watcher->config);
+	int err = kt_watch_new(count, &watcher->watch);
 
 	if (err)
 		return err;
 	watcher->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (watcher->stop_fd < 0)
 		return -errno;
-	for (size_t i = 0; i < config->pool_count; i++) {
-		kt_watch_set_debounce(watcher->watch, i, config->pools[i].watch_debounce_ms);
-		if (config->pools[i].watch == KT_WATCH_OFF)
-			continue;
-		look(watcher, i);
-		/* It was read before it was watched. */
-		kt_watch_touch(watcher->watch, i, now_ms());
-	}
+	for (size_t i = 0; i < count; i++)
+		begin_subject(watcher, i);
 	return -pthread_create(&watcher->thread, NULL, run, watcher);
 }
 
@@ -204,21 +261,23 @@ static void free_all(struct kt_watcher *watcher)
 }
 
 int kt_watcher_new(const struct kt_config *config, struct kt_pools *pools,
-		   struct kt_watcher **ret_watcher, struct kt_error *error)
+		   struct kt_identities *identities, struct kt_watcher **ret_watcher,
+		   struct kt_error *error)
 {
 	struct kt_watcher *watcher;
 	int err;
 
-	if (!is_watched(config))
+	if (!is_any_watched(config))
 		return 0;
 	watcher = calloc(1, sizeof *watcher);
 	if (!watcher)
 		return kt_error_set(error, ENOMEM, "watcher", 0, "out of memory");
-	*watcher = (struct kt_watcher){.config = config, .pools = pools, .stop_fd = -1};
+	*watcher = (struct kt_watcher){
+		.config = config, .pools = pools, .identities = identities, .stop_fd = -1};
 	err = begin(watcher);
 	if (err) {
 		free_all(watcher);
-		return kt_error_set(error, -err, "watcher", 0, "sources cannot be watched: %s",
+		return kt_error_set(error, -err, "watcher", 0, "files cannot be watched: %s",
 				    strerror(-err));
 	}
 	*ret_watcher = watcher;

@@ -46,6 +46,9 @@ int kt_door_init(struct kt_door *door, struct kt_worker *worker, const struct kt
 {
 	struct kt_tls_context_options options = {
 		.credentials = listener->credentials,
+		.credentials_slot = listener->credentials_slot,
+		.alpn = listener->alpn,
+		.alpn_len = listener->alpn_len,
 		.client_auth = listener->client_auth,
 		.ca_names = listener->ca_names,
 		.pool = listener->pool,

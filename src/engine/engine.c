@@ -55,11 +55,28 @@ static int check_listener(const struct kt_listener_options *options, struct kt_e
 		return kt_error_set(error, EINVAL, name, 0,
 				    "a listener's name has 1 to %zu characters",
 				    sizeof((struct kt_listener *)0)->name - 1);
-	if (!options->credentials)
-		return kt_error_set(error, EINVAL, name, 0, "a listener needs a certificate");
+	if (!options->credentials == !options->credentials_slot)
+		return kt_error_set(error, EINVAL, name, 0,
+				    "a listener needs a certificate, or a slot of them");
 	if (!options->backend.len)
 		return kt_error_set(error, EINVAL, name, 0, "a listener needs a backend");
 	return check_pools(options, error);
+}
+
+static int copy_credentials(struct kt_listener *to, const struct kt_listener_options *from,
+			    struct kt_error *error)
+{
+	if (from->credentials)
+		to->credentials = kt_credentials_get(from->credentials);
+	to->credentials_slot = from->credentials_slot;
+	if (!from->alpn)
+		return 0;
+	to->alpn = malloc(from->alpn_len);
+	if (!to->alpn)
+		return kt_error_set(error, ENOMEM, from->name, 0, "out of memory");
+	memcpy(to->alpn, from->alpn, from->alpn_len);
+	to->alpn_len = from->alpn_len;
+	return 0;
 }
 
 static int copy_listeners(struct kt_shared *shared, const struct kt_engine_options *options,
@@ -79,10 +96,13 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 			err = kt_names_init(&to->names, from->pools, from->pool_count, error);
 		if (err)
 			return err;
+		shared->listener_count++;
+		err = copy_credentials(to, from, error);
+		if (err)
+			return err;
 		snprintf(to->name, sizeof to->name, "%s", from->name);
 		to->address = from->listen;
 		to->backend = from->backend;
-		to->credentials = kt_credentials_get(from->credentials);
 		to->client_auth = from->client_auth;
 		if (from->client_auth != KT_CLIENT_AUTH_NONE)
 			to->pool = from->pool;
@@ -90,7 +110,6 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 		to->choose_arg = from->choose_arg;
 		to->ca_names = from->ca_names;
 		to->policy = from->policy;
-		shared->listener_count++;
 	}
 	return 0;
 }
@@ -341,6 +360,7 @@ void kt_engine_free(struct kt_engine *engine)
 	kt_stats_forget_pools(shared);
 	for (size_t i = 0; i < shared->listener_count; i++) {
 		kt_credentials_put(shared->listeners[i].credentials);
+		free(shared->listeners[i].alpn);
 		kt_names_fini(&shared->listeners[i].names);
 	}
 	free(shared->listeners);

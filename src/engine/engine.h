@@ -8,10 +8,10 @@
  * the kt_engine_each_* and kt_engine_get_stats may be called from any thread at any time between
  * start and free, and never hold up a worker for longer than it takes to copy.
  *
- * Lifetimes. Pools and credentials in the options, and every pool that choose_pool returns, must
- * outlive the engine; everything else in the options is copied by kt_engine_new.
+ * Lifetimes. Pools and slots of credentials in the options, and every pool that choose_pool
+ * returns, must outlive the engine; everything else in the options is copied by kt_engine_new.
  *
- * What it does not do (yet): several credentials by name, handoff, origin mode, PROXY protocol,
+ * What it does not do (yet): handoff, origin mode, PROXY protocol,
  * rekey (a KeyUpdate on an offloaded connection ends it under the name "key_update"), counting an
  * AEAD key's records (RFC 8446 §5.5 allows about 390 GB of full AES-GCM records). Nor does it look
  * into what it relays: where pools are chosen by name, a client that one pool lets in may name
@@ -75,7 +75,11 @@ struct kt_listener_options {
 	const char *name; /* for events; at most 31 bytes */
 	struct kt_address listen;
 	struct kt_address backend;
+	/* One of the two: the same for all clients, or where connections find theirs (by name). */
 	struct kt_credentials *credentials;
+	struct kt_credentials_slot *credentials_slot;
+	const uint8_t *alpn; /* as in struct kt_tls_context_options; NULL: none is agreed on */
+	size_t alpn_len;
 	enum kt_client_auth client_auth;
 	/*
 	 * That clients are verified against: NULL only with KT_CLIENT_AUTH_NONE, or where

@@ -28,7 +28,10 @@ struct kt_listener {
 	char name[32];
 	struct kt_address address; /* as bound */
 	struct kt_address backend;
-	struct kt_credentials *credentials;
+	struct kt_credentials *credentials;	      /* NULL: those of … */
+	struct kt_credentials_slot *credentials_slot; /* … this; borrowed */
+	uint8_t *alpn;				      /* NULL: none */
+	size_t alpn_len;
 	enum kt_client_auth client_auth;
 	struct kt_pool *pool; /* the default of `names`; NULL with KT_CLIENT_AUTH_NONE */
 	struct kt_names names;

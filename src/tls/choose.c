@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which pool judges the peer, settled once a handshake.
+ * Which pool judges the peer, and which credentials it gets to see, settled once a handshake.
  *
  * On a server this happens in the ClientHello callback: OpenSSL decides about resumption before it
  * would call the one for SNI, and a ticket must not get round the choice.
@@ -99,6 +99,10 @@ static int take_first(struct kt_tls *tls, const struct greeting *greeting)
 	tls->greeted = true;
 	tls->name_type = greeting->name[0] ? KT_NAME_DNS : KT_NAME_NONE;
 	memcpy(tls->name, greeting->name, sizeof tls->name);
+	if (!kt_tls_present(tls)) {
+		tls->hello_failure = "internal";
+		return SSL_AD_INTERNAL_ERROR;
+	}
 	if (!tls->context->choose_pool || tls->context->client_auth == KT_CLIENT_AUTH_NONE)
 		return 0;
 	hello = hello_of(tls);

@@ -18,6 +18,7 @@
 
 #include <ktrust/tls.h>
 
+#include "credentials.h"
 #include "records.h"
 
 /* Bytes a peer may send before its Finished: the largest hello, its chain, and some air. */
@@ -41,13 +42,6 @@
 
 struct kt_verifier;
 
-struct kt_credentials {
-	int references; /* atomic */
-	X509 *leaf;
-	EVP_PKEY *key;
-	STACK_OF(X509) * chain; /* above the leaf, as in the file */
-};
-
 /* The names of acceptable CAs that one state of one pool makes. */
 struct kt_tls_ca_list {
 	const struct kt_pool *pool; /* compared only: it may be gone */
@@ -55,14 +49,24 @@ struct kt_tls_ca_list {
 	STACK_OF(X509_NAME) * names; /* NULL: none are sent */
 };
 
-struct kt_tls_context {
+/* What connections are made of; replaced when another set of credentials is there (serve.c). */
+struct kt_tls_serving {
+	unsigned int references; /* the context's, and its connections' */
 	SSL_CTX *ssl_context;
+	struct kt_credentials_set *set; /* NULL: a client has none */
+};
+
+struct kt_tls_context {
+	struct kt_tls_serving *serving;		      /* the latest */
+	struct kt_credentials_slot *credentials_slot; /* borrowed; NULL: they never change */
 	enum kt_role peer_role;
-	struct kt_credentials *credentials; /* a client may have none */
+	uint16_t min_version, max_version;
+	uint8_t *alpn; /* of a server, the best first; NULL: nothing is agreed on */
+	size_t alpn_len;
 	struct kt_policy policy;
 	struct kt_tls_certificates *certificates; /* borrowed; NULL: none */
-	struct kt_verifier *verifier; /* NULL with KT_CLIENT_AUTH_NONE on a server */
-	struct kt_pool *pool;	      /* borrowed; likewise, or choose_pool is set */
+	struct kt_verifier *verifier;		  /* NULL with KT_CLIENT_AUTH_NONE on a server */
+	struct kt_pool *pool;			  /* borrowed; likewise, or choose_pool is set */
 	int (*choose_pool)(const struct kt_hello *hello, void *choose_arg,
 			   struct kt_pool **ret_pool, struct kt_error *error);
 	void *choose_arg;
@@ -81,6 +85,10 @@ enum kt_tls_state { KT_TLS_HANDSHAKE, KT_TLS_OPEN, KT_TLS_ENDED, KT_TLS_SPENT };
 
 struct kt_tls {
 	struct kt_tls_context *context;
+	struct kt_tls_serving *serving; /* a reference, until the handshake is over */
+	/* A server's, of serving->set: what the client may get; NULL: not chosen yet, or done with.
+	 */
+	const struct kt_credentials_group *group;
 	SSL *ssl; /* owns both BIOs */
 	BIO *in;
 	BIO *out;
@@ -135,14 +143,6 @@ struct kt_tls_suite {
 	uint8_t iv_len;	    /* that the key schedule yields */
 };
 
-/* ---- credentials.c -------------------------------------------------------------------------- */
-
-/* What every context of ours asks of keys and signatures (SSL_CTX_set_security_level). */
-#define KT_TLS_SECURITY_LEVEL 2
-
-/* Put certificate, chain and key into an SSL_CTX; the objects are shared, not copied. */
-KT_WARN_UNUSED int kt_credentials_use(const struct kt_credentials *credentials, SSL_CTX *context);
-
 /* ---- handshake.c ---------------------------------------------------------------------------- */
 
 /* End the connection under a static name; the first failure stays. Returns KT_TLS_FAILED. */
@@ -172,6 +172,33 @@ bool kt_hello_alpn_has(const uint8_t *list, size_t len, const uint8_t *name, siz
 /* May it be put into a hello, and asked of a certificate? len without a final dot. */
 bool kt_hello_is_host_name(const char *name, size_t len);
 
+/* ---- context.c ------------------------------------------------------------------------------- */
+
+/* An SSL_CTX with all that the context asks for, but without credentials. */
+KT_WARN_UNUSED int kt_tls_make_ssl_context(const struct kt_tls_context *context,
+					   SSL_CTX **ret_ssl_context, struct kt_error *error);
+
+/* ---- serve.c --------------------------------------------------------------------------------- */
+
+/* set NULL: a client without any. -ENOMEM, -EKEYREJECTED, -EOPNOTSUPP. */
+KT_WARN_UNUSED int kt_tls_serving_new(struct kt_tls_context *context,
+				      struct kt_credentials_set *set,
+				      struct kt_tls_serving **ret_serving, struct kt_error *error);
+void kt_tls_serving_put(struct kt_tls_serving *serving); /* NULL is fine */
+
+/* The latest, with a reference for the caller. */
+struct kt_tls_serving *kt_tls_serving_take(struct kt_tls_context *context);
+
+/* The hello is known: let the client choose among what its name has. False: no memory. */
+bool kt_tls_present(struct kt_tls *tls);
+
+/* For SSL_CTX_set_tlsext_status_cb. */
+int kt_tls_staple(SSL *ssl, void *arg);
+
+/* For SSL_CTX_set_alpn_select_cb, where the context has a list. */
+int kt_tls_agree_on_protocol(SSL *ssl, const uint8_t **ret_name, uint8_t *ret_len,
+			     const uint8_t *offered, unsigned int offered_len, void *arg);
+
 /* ---- choose.c ------------------------------------------------------------------------------- */
 
 /* For SSL_CTX_set_client_hello_cb. */
@@ -191,6 +218,9 @@ void kt_tls_take_back_ca_names(struct kt_tls *tls);
 void kt_tls_drop_ca_names(struct kt_tls_context *context);
 
 /* ---- peer.c --------------------------------------------------------------------------------- */
+
+/* Of a certificate, printable; buf is left alone when there is none. */
+void kt_peer_common_name(const X509 *leaf, char *buf, size_t size);
 
 /* For SSL_CTX_set_cert_verify_callback. */
 int kt_tls_verify_peer(X509_STORE_CTX *store, void *arg);

@@ -14,7 +14,16 @@
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                               \
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                               \
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
-#define GROUPS "X25519:P-256:P-384"
+
+/*
+ * The first of these that this OpenSSL takes. A '*' is a group that a client sends a key share of
+ * at once (OpenSSL 3.5, which is the first with ML-KEM): the hybrid, and X25519 for servers that
+ * lack it, which saves them a HelloRetryRequest.
+ */
+static const char *const group_lists[] = {
+	"*X25519MLKEM768:*X25519:P-256:P-384",
+	"X25519:P-256:P-384",
+};
 
 static int64_t wall_clock(void *arg)
 {
@@ -27,16 +36,40 @@ static bool verifies(const struct kt_tls_context_options *options)
 	return options->peer_role == KT_ROLE_SERVER || options->client_auth != KT_CLIENT_AUTH_NONE;
 }
 
+static int check_server(const struct kt_tls_context_options *options, struct kt_error *error)
+{
+	if (!options->credentials && !options->credentials_slot)
+		return kt_error_set(error, EINVAL, "", 0, "a server needs credentials");
+	if (options->credentials && options->credentials_slot)
+		return kt_error_set(error, EINVAL, "", 0,
+				    "a server has credentials or a slot of them, not both");
+	if (options->alpn && (options->alpn_len > UINT16_MAX ||
+			      !kt_hello_is_alpn_list(options->alpn, options->alpn_len)))
+		return kt_error_set(error, EINVAL, "", 0,
+				    "the ALPN protocols are no ProtocolNameList (RFC 7301 §3.1)");
+	return 0;
+}
+
+static int check_client(const struct kt_tls_context_options *options, struct kt_error *error)
+{
+	if (options->client_auth != KT_CLIENT_AUTH_NONE)
+		return kt_error_set(error, EINVAL, "", 0,
+				    "a client verifies every server (client_auth is for servers)");
+	if (options->credentials_slot || options->alpn)
+		return kt_error_set(error, EINVAL, "", 0,
+				    "a slot of credentials and a context's ALPN are for servers");
+	return 0;
+}
+
 static int check_options(const struct kt_tls_context_options *options, struct kt_error *error)
 {
 	uint16_t min = options->min_version ? options->min_version : KT_TLS_1_2;
 	uint16_t max = options->max_version ? options->max_version : KT_TLS_1_3;
+	int err = options->peer_role == KT_ROLE_CLIENT ? check_server(options, error)
+						       : check_client(options, error);
 
-	if (options->peer_role == KT_ROLE_CLIENT && !options->credentials)
-		return kt_error_set(error, EINVAL, "", 0, "a server needs credentials");
-	if (options->peer_role == KT_ROLE_SERVER && options->client_auth != KT_CLIENT_AUTH_NONE)
-		return kt_error_set(error, EINVAL, "", 0,
-				    "a client verifies every server (client_auth is for servers)");
+	if (err)
+		return err;
 	if (verifies(options) && !options->pool && !options->choose_pool)
 		return kt_error_set(error, EINVAL, "", 0,
 				    "verifying peers needs a pool (name one, or a way to choose)");
@@ -62,62 +95,107 @@ static void forbid(SSL_CTX *ssl_context)
 	SSL_CTX_set_mode(ssl_context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
 }
 
-static bool offer(SSL_CTX *ssl_context, const struct kt_tls_context_options *options)
+static bool offer_groups(SSL_CTX *ssl_context)
 {
-	uint16_t min = options->min_version ? options->min_version : KT_TLS_1_2;
-	uint16_t max = options->max_version ? options->max_version : KT_TLS_1_3;
+	bool taken = false;
 
-	return SSL_CTX_set_min_proto_version(ssl_context, min) &&
-	       SSL_CTX_set_max_proto_version(ssl_context, max) &&
+	for (size_t i = 0; i < sizeof group_lists / sizeof group_lists[0] && !taken; i++)
+		taken = SSL_CTX_set1_groups_list(ssl_context, group_lists[i]);
+	return taken;
+}
+
+static bool offer(SSL_CTX *ssl_context, const struct kt_tls_context *context)
+{
+	return SSL_CTX_set_min_proto_version(ssl_context, context->min_version) &&
+	       SSL_CTX_set_max_proto_version(ssl_context, context->max_version) &&
 	       SSL_CTX_set_ciphersuites(ssl_context, SUITES_1_3) &&
-	       SSL_CTX_set_cipher_list(ssl_context, SUITES_1_2) &&
-	       SSL_CTX_set1_groups_list(ssl_context, GROUPS) &&
+	       SSL_CTX_set_cipher_list(ssl_context, SUITES_1_2) && offer_groups(ssl_context) &&
 	       SSL_CTX_set_num_tickets(ssl_context, 0);
 }
 
-static void ask_for_certificate(struct kt_tls_context *context,
-				const struct kt_tls_context_options *options)
+static void ask_for_certificate(SSL_CTX *ssl_context, const struct kt_tls_context *context)
 {
-	int mode = verifies(options) ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;
+	int mode = context->verifier ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;
 
-	if (options->client_auth == KT_CLIENT_AUTH_REQUIRE)
+	if (context->client_auth == KT_CLIENT_AUTH_REQUIRE)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-	SSL_CTX_set_verify(context->ssl_context, mode, NULL);
-	SSL_CTX_set_cert_verify_callback(context->ssl_context, kt_tls_verify_peer, NULL);
+	SSL_CTX_set_verify(ssl_context, mode, NULL);
+	SSL_CTX_set_cert_verify_callback(ssl_context, kt_tls_verify_peer, NULL);
+}
+
+static void be_server(SSL_CTX *ssl_context, const struct kt_tls_context *context)
+{
+	SSL_CTX_set_client_hello_cb(ssl_context, kt_tls_client_hello, NULL);
+	SSL_CTX_set_tlsext_status_cb(ssl_context, kt_tls_staple);
+	if (context->alpn)
+		SSL_CTX_set_alpn_select_cb(ssl_context, kt_tls_agree_on_protocol, NULL);
+}
+
+int kt_tls_make_ssl_context(const struct kt_tls_context *context, SSL_CTX **ret_ssl_context,
+			    struct kt_error *error)
+{
+	bool server = context->peer_role == KT_ROLE_CLIENT;
+	SSL_CTX *ssl_context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+
+	if (!ssl_context)
+		return kt_error_set(error, ENOMEM, "", 0, "cannot make a TLS context");
+	forbid(ssl_context);
+	if (!offer(ssl_context, context)) {
+		SSL_CTX_free(ssl_context);
+		return kt_error_set(error, EOPNOTSUPP, "", 0,
+				    "this OpenSSL lacks a cipher suite, group or version of ours");
+	}
+	/* The level that judges the peer's keys too; not left to the machine's openssl.cnf. */
+	SSL_CTX_set_security_level(ssl_context, KT_TLS_SECURITY_LEVEL);
+	ask_for_certificate(ssl_context, context);
+	if (server)
+		be_server(ssl_context, context);
+	if (!context->no_export)
+		SSL_CTX_set_keylog_callback(ssl_context, kt_tls_keep_secret);
+	*ret_ssl_context = ssl_context;
+	return 0;
 }
 
 static bool make_parts(struct kt_tls_context *context, const struct kt_tls_context_options *options)
 {
-	bool server = options->peer_role == KT_ROLE_CLIENT;
-
 	context->hkdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
 	context->tls1_prf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_PRF, NULL);
-	context->ssl_context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
 	if (verifies(options))
 		context->verifier = kt_verifier_new(options->verifier);
-	return context->hkdf && context->tls1_prf && context->ssl_context &&
-	       (context->verifier || !verifies(options));
+	if (options->alpn) {
+		context->alpn = OPENSSL_memdup(options->alpn, options->alpn_len);
+		context->alpn_len = options->alpn_len;
+	}
+	return context->hkdf && context->tls1_prf && (context->verifier || !verifies(options)) &&
+	       (context->alpn || !options->alpn);
+}
+
+/* A reference for the caller; *ret_set is NULL where a client has none. */
+static int first_set(const struct kt_tls_context_options *options,
+		     struct kt_credentials_set **ret_set, struct kt_error *error)
+{
+	*ret_set = NULL;
+	if (options->credentials_slot)
+		*ret_set = kt_credentials_slot_current(options->credentials_slot);
+	else if (options->credentials)
+		return kt_credentials_set_new(&options->credentials, 1, ret_set, error);
+	return 0;
 }
 
 static int set_up(struct kt_tls_context *context, const struct kt_tls_context_options *options,
 		  struct kt_error *error)
 {
+	struct kt_credentials_set *set;
+	int err;
+
 	if (!make_parts(context, options))
 		return kt_error_set(error, ENOMEM, "", 0, "cannot make a TLS context");
-	forbid(context->ssl_context);
-	if (!offer(context->ssl_context, options))
-		return kt_error_set(error, EOPNOTSUPP, "", 0,
-				    "this OpenSSL lacks a cipher suite, group or version of ours");
-	/* The level that judges the peer's keys too; not left to the machine's openssl.cnf. */
-	SSL_CTX_set_security_level(context->ssl_context, KT_TLS_SECURITY_LEVEL);
-	if (options->credentials && kt_credentials_use(options->credentials, context->ssl_context))
-		return kt_error_set(error, EKEYREJECTED, "", 0, "TLS cannot use the credentials");
-	ask_for_certificate(context, options);
-	if (options->peer_role == KT_ROLE_CLIENT)
-		SSL_CTX_set_client_hello_cb(context->ssl_context, kt_tls_client_hello, NULL);
-	if (!options->no_export)
-		SSL_CTX_set_keylog_callback(context->ssl_context, kt_tls_keep_secret);
-	return 0;
+	err = first_set(options, &set, error);
+	if (err)
+		return err;
+	err = kt_tls_serving_new(context, set, &context->serving, error);
+	kt_credentials_set_put(set);
+	return err;
 }
 
 int kt_tls_context_new(const struct kt_tls_context_options *options,
@@ -134,8 +212,9 @@ int kt_tls_context_new(const struct kt_tls_context_options *options,
 	if (!context)
 		return kt_error_set(error, ENOMEM, "", 0, "out of memory");
 	context->peer_role = options->peer_role;
-	if (options->credentials)
-		context->credentials = kt_credentials_get(options->credentials);
+	context->min_version = options->min_version ? options->min_version : KT_TLS_1_2;
+	context->max_version = options->max_version ? options->max_version : KT_TLS_1_3;
+	context->credentials_slot = options->credentials_slot;
 	context->pool = options->pool;
 	context->choose_pool = options->choose_pool;
 	context->choose_arg = options->choose_arg;
@@ -159,11 +238,11 @@ void kt_tls_context_free(struct kt_tls_context *context)
 {
 	if (!context)
 		return;
-	SSL_CTX_free(context->ssl_context);
+	kt_tls_serving_put(context->serving);
+	OPENSSL_free(context->alpn);
 	kt_tls_drop_ca_names(context);
 	kt_verifier_free(context->verifier);
 	EVP_KDF_free(context->hkdf);
 	EVP_KDF_free(context->tls1_prf);
-	kt_credentials_put(context->credentials);
 	OPENSSL_free(context);
 }

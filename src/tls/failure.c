@@ -18,6 +18,7 @@ static const struct {
 	{SSL_R_NO_SUITABLE_GROUPS, "no_shared_cipher"},
 	{SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS, "no_shared_cipher"},
 	{SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, "no_shared_cipher"},
+	{SSL_R_NO_APPLICATION_PROTOCOL, "no_shared_protocol"},
 	{SSL_R_EXCESSIVE_MESSAGE_SIZE, "too_much_data"},
 };
 

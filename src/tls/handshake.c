@@ -13,7 +13,8 @@ static bool make_ssl(struct kt_tls *tls)
 {
 	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
 
-	tls->ssl = SSL_new(tls->context->ssl_context);
+	tls->serving = kt_tls_serving_take(tls->context);
+	tls->ssl = SSL_new(tls->serving->ssl_context);
 	if (!in || !out || !tls->ssl) {
 		BIO_free(in);
 		BIO_free(out);
@@ -132,6 +133,7 @@ void kt_tls_free(struct kt_tls *tls)
 	if (!tls)
 		return;
 	SSL_free(tls->ssl);
+	kt_tls_serving_put(tls->serving);
 	OPENSSL_free(tls->refusal);
 	OPENSSL_free(tls->alpn);
 	OPENSSL_clear_free(tls, sizeof *tls);
@@ -193,8 +195,19 @@ static bool alpn_was_offered(const struct kt_tls *tls)
 	const uint8_t *name;
 	unsigned int len;
 
+	if (tls->context->peer_role == KT_ROLE_CLIENT)
+		return true;
 	SSL_get0_alpn_selected(tls->ssl, &name, &len);
 	return !len || kt_hello_alpn_has(tls->alpn, tls->alpn_len, name, len);
+}
+
+/* Those that were replaced meanwhile go with their last handshake, or the SSL object that is left.
+ */
+static void done_with_credentials(struct kt_tls *tls)
+{
+	kt_tls_serving_put(tls->serving);
+	tls->serving = NULL;
+	tls->group = NULL;
 }
 
 /* Of an accepted peer. */
@@ -223,6 +236,7 @@ static int complete(struct kt_tls *tls)
 		return kt_tls_fail(tls, "protocol_error");
 	if (!peer_is_accepted(tls) || !kt_tls_export_prepare(tls))
 		return kt_tls_fail(tls, "internal");
+	done_with_credentials(tls);
 	keep_certificates(tls);
 	tls->idle_records = 0;
 	tls->state = KT_TLS_OPEN;

@@ -41,7 +41,7 @@ static bool copy_san(const X509 *leaf, char *buf, size_t size)
 	return text != NULL;
 }
 
-static void copy_common_name(const X509 *leaf, char *buf, size_t size)
+void kt_peer_common_name(const X509 *leaf, char *buf, size_t size)
 {
 	X509_NAME *subject = X509_get_subject_name(leaf);
 	uint8_t *text = NULL;
@@ -120,7 +120,7 @@ int kt_tls_verify_peer(X509_STORE_CTX *store, void *arg)
 	/* All of the peer's are decoded by now; what verifying decodes is not the peer's. */
 	tls->decoded_anew |= kt_decoded_end();
 	if (!copy_san(leaf, tls->peer, sizeof tls->peer))
-		copy_common_name(leaf, tls->peer, sizeof tls->peer);
+		kt_peer_common_name(leaf, tls->peer, sizeof tls->peer);
 	kt_tls_judge(tls, leaf, X509_STORE_CTX_get0_untrusted(store));
 	if (tls->verdict.code == KT_ACCEPTED) {
 		X509_STORE_CTX_set_error(store, X509_V_OK);
