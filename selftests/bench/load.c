@@ -14,6 +14,9 @@
 #include "../../src/bench/load.h"
 #include "../../src/bench/serve_stock.h"
 #include "../../src/bench/server.h"
+#include "../../src/bench/session.h"
+
+#define HELD 50
 
 FIXTURE(load)
 {
@@ -82,6 +85,36 @@ TEST_F(load, as_many_as_asked_are_made)
 	done = 0;
 	EXPECT_EQ(0, kt_bench_load_run(self->load, self->server.port, 0, 0.01, &done, NULL));
 	EXPECT_GE(done, KT_BENCH_IN_FLIGHT);
+}
+
+/* All at once, whatever the number of those under way; what they cost is the server's for so long. */
+TEST_F(load, connections_are_held)
+{
+	struct kt_error error = {0};
+	uint64_t before = 0, held = 0, done = 0;
+
+	start(&self->server, kt_bench_serve_stock, &self->values);
+	ASSERT_EQ(0, kt_bench_load_run(self->load, self->server.port, HELD, 0, &done, &error));
+	ASSERT_EQ(0, kt_bench_session_memory(self->server.pid, &before));
+	ASSERT_EQ(0, kt_bench_load_hold(self->load, self->server.port, HELD, &error))
+	{
+		TH_LOG("%s", error.text);
+	}
+	ASSERT_EQ(0, kt_bench_session_memory(self->server.pid, &held));
+	EXPECT_LT(before + HELD * 4096, held);
+	EXPECT_EQ(0, kt_bench_load_let_go(self->load, &error));
+	/* And then it goes on as before. */
+	EXPECT_EQ(0, kt_bench_load_run(self->load, self->server.port, 9, 0, &done, &error));
+	EXPECT_EQ(9, done);
+}
+
+TEST_F(load, memory_of_nobody_is_none)
+{
+	uint64_t bytes = 77;
+
+	/* No session of that number. */
+	EXPECT_EQ(-ESRCH, kt_bench_session_memory(getpid(), &bytes));
+	EXPECT_EQ(77, bytes);
 }
 
 TEST_F(load, stranger_is_let_in_only_where_nobody_asks)

@@ -85,7 +85,8 @@ struct kt_bench_suite {
 	double seconds; /* where the options name none */
 };
 
-extern const struct kt_bench_suite kt_bench_handshake, kt_bench_pool, kt_bench_verify;
+extern const struct kt_bench_suite kt_bench_handshake, kt_bench_idle, kt_bench_pool,
+	kt_bench_verify;
 
 struct kt_bench_result {
 	const struct kt_bench_case *of;

@@ -84,7 +84,7 @@ int kt_bench_client_begin(struct kt_bench_client *client, SSL_CTX *context, uint
 	if (err)
 		return kt_error_set(error, -err, "", 0, "cannot connect: %s", strerror(-err));
 	client->step = KT_BENCH_SHAKE;
-	client->got_ticket = false;
+	client->got_ticket = client->stays = false;
 	client->ssl = SSL_new(context);
 	if (!client->ssl || SSL_set_fd(client->ssl, client->fd) != 1) {
 		kt_bench_client_end(client);
@@ -171,6 +171,10 @@ static int receive_byte(struct kt_bench_client *client, struct kt_error *error)
 		return kt_error_set(error, EPROTO, "", 0, "another byte came back");
 	if (client->got_ticket)
 		return kt_error_set(error, EPROTO, "", 0, "a session ticket came");
+	if (client->stays) {
+		client->step = KT_BENCH_STAY;
+		return 0;
+	}
 	/* It need not be told whether the other side has closed already. */
 	(void)SSL_shutdown(client->ssl);
 	ERR_clear_error();
@@ -214,6 +218,7 @@ int kt_bench_client_go_on(struct kt_bench_client *client, struct kt_error *error
 			ret = leave(client);
 			break;
 		case KT_BENCH_IDLE:
+		case KT_BENCH_STAY:
 		case KT_BENCH_DONE:
 			break;
 		}

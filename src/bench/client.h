@@ -16,6 +16,7 @@ enum kt_bench_step {
 	KT_BENCH_SHAKE,
 	KT_BENCH_SEND,
 	KT_BENCH_RECEIVE,
+	KT_BENCH_STAY,	/* it has its byte, and says no more */
 	KT_BENCH_LEAVE, /* it said that it goes, and waits for the server's end */
 	KT_BENCH_DONE,
 };
@@ -25,6 +26,8 @@ struct kt_bench_client {
 	int fd;
 	enum kt_bench_step step;
 	bool got_ticket;
+	bool stays; /* it goes no further than KT_BENCH_STAY; as kt_bench_client_begin leaves it: no
+		     */
 };
 
 /*

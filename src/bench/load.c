@@ -33,6 +33,8 @@ struct kt_bench_load {
 	unsigned int next; /* of the clients */
 	SSL_CTX *stranger;
 	struct lane lanes[KT_BENCH_IN_FLIGHT];
+	struct lane *held; /* NULL: none are */
+	unsigned int held_count;
 };
 
 /* What a run is to do, and has done. */
@@ -96,11 +98,21 @@ static void end_lanes(struct kt_bench_load *load)
 		end_lane(&load->lanes[i]);
 }
 
+static void end_held(struct kt_bench_load *load)
+{
+	for (unsigned int i = 0; i < load->held_count; i++)
+		end_lane(&load->held[i]);
+	free(load->held);
+	load->held = NULL;
+	load->held_count = 0;
+}
+
 void kt_bench_load_free(struct kt_bench_load *load)
 {
 	if (!load)
 		return;
 	end_lanes(load);
+	end_held(load);
 	kt_bench_backend_fini(&load->backend);
 	for (unsigned int i = 0; i < load->client_count; i++)
 		SSL_CTX_free(load->clients[i]);
@@ -155,6 +167,8 @@ static int go_on(struct kt_bench_load *load, struct run *run, struct lane *lane,
 {
 	int ret = kt_bench_client_go_on(&lane->client, error);
 
+	if (ret == 0 && lane->client.step == KT_BENCH_STAY)
+		run->done++;
 	if (ret || lane->client.step != KT_BENCH_DONE)
 		return ret;
 	end_lane(lane);
@@ -235,6 +249,55 @@ int kt_bench_load_run(struct kt_bench_load *load, uint16_t port, unsigned int co
 		ret = compare(&load->backend, &run, error);
 	if (ret == 0)
 		*ret_done = run.done;
+	return ret;
+}
+
+/* Those under way are few, whatever is held: as on a real day. */
+static int hold(struct kt_bench_load *load, struct run *run, struct kt_error *error)
+{
+	int ret = 0;
+
+	while (ret == 0 && run->done < run->count) {
+		if (run->begun < run->count && run->begun - run->done < KT_BENCH_IN_FLIGHT) {
+			struct lane *lane = &load->held[run->begun++];
+
+			load->next = (load->next + 1) % load->client_count;
+			ret = begin(load, lane, load->clients[load->next], run->port, error);
+			lane->client.stays = true;
+		} else {
+			ret = turn(load, run, error);
+		}
+	}
+	return ret;
+}
+
+int kt_bench_load_hold(struct kt_bench_load *load, uint16_t port, unsigned int count,
+		       struct kt_error *error)
+{
+	struct run run = {.port = port, .count = count};
+	int ret;
+
+	count_anew(&load->backend);
+	load->held = calloc(count, sizeof *load->held);
+	if (!load->held)
+		return kt_error_set(error, ENOMEM, "clients", 0, "out of memory");
+	load->held_count = count;
+	ret = hold(load, &run, error);
+	if (ret == 0)
+		ret = compare(&load->backend, &run, error);
+	if (ret)
+		end_held(load);
+	return ret;
+}
+
+int kt_bench_load_let_go(struct kt_bench_load *load, struct kt_error *error)
+{
+	struct run run = {.count = 0};
+	int ret = 0;
+
+	end_held(load);
+	while (ret == 0 && load->backend.live)
+		ret = turn(load, &run, error);
 	return ret;
 }
 

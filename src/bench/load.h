@@ -44,6 +44,14 @@ KT_WARN_UNUSED int kt_bench_load_listen(struct kt_bench_load *load, uint16_t *re
 KT_WARN_UNUSED int kt_bench_load_run(struct kt_bench_load *load, uint16_t port, unsigned int count,
 				     double seconds, uint64_t *ret_done, struct kt_error *error);
 
+/*
+ * As many connections at once: each has its byte back, and nothing more is said, until they are let
+ * go. Errors as of kt_bench_load_run, -EMFILE; then none is left. Once at a time.
+ */
+KT_WARN_UNUSED int kt_bench_load_hold(struct kt_bench_load *load, uint16_t port, unsigned int count,
+				      struct kt_error *error);
+KT_WARN_UNUSED int kt_bench_load_let_go(struct kt_bench_load *load, struct kt_error *error);
+
 /* The stranger tries. 0: it was refused; -EPERM: it was let in. */
 KT_WARN_UNUSED int kt_bench_load_is_refused(struct kt_bench_load *load, uint16_t port,
 					    struct kt_error *error);

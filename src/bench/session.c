@@ -66,3 +66,41 @@ int kt_bench_session_cpu_ns(pid_t session, uint64_t *ret_ns)
 	*ret_ns = sum;
 	return 0;
 }
+
+static int memory_of(pid_t pid, uint64_t *ret_bytes)
+{
+	unsigned long long kib = 0;
+	char path[64], line[256];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (!found && fgets(line, sizeof line, file))
+		found = sscanf(line, "Pss: %llu kB", &kib) == 1;
+	fclose(file);
+	*ret_bytes = kib * 1024;
+	return found ? 0 : -ESRCH;
+}
+
+int kt_bench_session_memory(pid_t session, uint64_t *ret_bytes)
+{
+	pid_t pids[KT_BENCH_SESSION_MAX];
+	size_t count = kt_bench_session_pids(session, pids);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t bytes = 0;
+		int err = memory_of(pids[i], &bytes);
+
+		if (err)
+			return err;
+		sum += bytes;
+	}
+	if (count == 0)
+		return -ESRCH;
+	*ret_bytes = sum;
+	return 0;
+}

@@ -23,4 +23,10 @@ size_t kt_bench_session_pids(pid_t session, pid_t pids[static KT_BENCH_SESSION_M
  */
 KT_WARN_UNUSED int kt_bench_session_cpu_ns(pid_t session, uint64_t *ret_ns);
 
+/*
+ * Their memory: of each page they use, its share among all that use it (PSS, proc_pid_smaps(5)), in
+ * bytes. -ESRCH: none lives; -EACCES.
+ */
+KT_WARN_UNUSED int kt_bench_session_memory(pid_t session, uint64_t *ret_bytes);
+
 #endif

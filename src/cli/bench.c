@@ -18,9 +18,9 @@ enum { OPT_KTRUSTD = 256, OPT_ONLY, OPT_PEERS, OPT_PLOT, OPT_ROOTS, OPT_RUNS, OP
 #define RUNS_MAX    1000
 #define SECONDS_MAX 3600
 
-static const struct kt_bench_suite *const suites[] = {&kt_bench_handshake, &kt_bench_pool,
-						      &kt_bench_verify};
-#define SUITES "handshake, pool, verify"
+static const struct kt_bench_suite *const suites[] = {&kt_bench_handshake, &kt_bench_idle,
+						      &kt_bench_pool, &kt_bench_verify};
+#define SUITES "handshake, idle, pool, verify"
 
 struct request {
 	const struct kt_bench_suite *suite;
@@ -129,7 +129,8 @@ static const struct argp argp = {
 	.args_doc = "WHAT",
 	.doc = "Measure ktrust beside the stock library and other programs in one interleaved run, "
 	       "and print medians. WHAT is handshake: the CPU time of handshakes through ktrustd "
-	       "and through other servers; pool: loading pools of roots, and reading them while "
+	       "and through other servers; idle: their memory for silent connections; pool: "
+	       "loading pools of roots, and reading them while "
 	       "they are replaced; or verify: verifying chains.",
 };
 

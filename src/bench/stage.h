@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the cases about servers work on: all sides serve at the same time, each in front of a port
+ * of the backend's own, and are measured in turn: one that is not asked costs nothing. Where there
+ * are two CPUs, the servers have one for themselves.
+ *
+ * Threads: one, as load.h and server.h.
+ */
+#ifndef KT_BENCH_STAGE_H
+#define KT_BENCH_STAGE_H
+
+#include <sched.h>
+
+#include "bench.h"
+#include "load.h"
+#include "parties.h"
+#include "scratch.h"
+#include "server.h"
+#include "sides.h"
+
+/* What clients show, by kt_bench_case.size. */
+enum kt_bench_stage_kind { KT_BENCH_SERVER_ONLY, KT_BENCH_MTLS };
+
+struct kt_bench_stage {
+	bool mtls;
+	cpu_set_t cpus_before;
+	int server_cpu; /* -1: nobody is pinned */
+	struct kt_bench_scratch scratch;
+	struct kt_bench_parties *parties;
+	struct kt_bench_load *load;
+	struct kt_bench_found found[KT_BENCH_SIDES];
+	bool there[KT_BENCH_SIDES];
+	/* A child that is no other program reads its own. */
+	struct kt_bench_values values[KT_BENCH_SIDES];
+	struct kt_bench_server servers[KT_BENCH_SIDES];
+};
+
+/* For kt_bench_case; the state is a struct kt_bench_stage. */
+KT_WARN_UNUSED int kt_bench_stage_prepare(size_t size, const struct kt_bench_options *options,
+					  void **ret_state, struct kt_error *error);
+void kt_bench_stage_finish(void *state);
+bool kt_bench_stage_is_there(void *state, size_t side, char note[static KT_BENCH_NOTE_MAX]);
+
+/* End this side's server, and start it once more: nothing is known of it that was before. */
+KT_WARN_UNUSED int kt_bench_stage_restart(struct kt_bench_stage *stage, size_t side,
+					  struct kt_error *error);
+
+#endif
