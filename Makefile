@@ -87,7 +87,7 @@ SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/t
 SRC_tls_program := src/tls/d2i_x509.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
-	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/relay.c src/engine/ring.c \
+	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/relay.c src/engine/ring.c src/engine/slab.c \
 	src/engine/stats.c src/engine/worker.c
 SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c \
 	src/trace/why.c
@@ -135,7 +135,7 @@ TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/relay \
+TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/relay engine/slab \
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config daemon/watch
@@ -156,7 +156,7 @@ TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/root
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing := pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
+TESTS_computing := engine/slab pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
 	tls/ca_names tls/export tls/memory tls/split tls/staple verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/keys verify/memory verify/path verify/revocation verify/signature_memo verify/signer verify/tamper verify/threads \
 	verify/verify

@@ -19,7 +19,9 @@
  *
  * kt_tls_want() keeps invariant 7 of the design: once the peer may send application data, it never
  * asks for more than the rest of the record being read, so that at KT_TLS_DONE not one byte of
- * what follows has been read. Feeding more than it said is refused (-EMSGSIZE).
+ * what follows has been read. Feeding more than it said is refused (-EMSGSIZE). A context that never
+ * exports (no_export) has no such care to take: it asks for whatever there is, and what came behind
+ * the handshake waits for kt_tls_read, which then has to be asked before more is read.
  *
  * Which pool judges the peer is settled once a handshake, when the hello is known: the context's,
  * or what choose_pool says. The peer's chain is verified in kt_tls_input, against the snapshot of
@@ -178,7 +180,8 @@ struct kt_tls_context_options {
 	struct kt_policy policy;
 	/*
 	 * Records stay in userspace, kt_tls_export is -EOPNOTSUPP: no traffic secret is taken from
-	 * libssl, which offers them in hexadecimal only (6 % of a handshake's instructions). A
+	 * libssl, which offers them in hexadecimal only (6 % of a handshake's instructions), and
+	 * flights are read whole instead of record by record. A
 	 * TLS 1.3 server then cannot put access_denied in the place of libssl's certificate_unknown
 	 * for peers that are not_allowed.
 	 */

@@ -355,6 +355,20 @@ FIXTURE_VARIANT(never)
 FIXTURE_VARIANT_ADD(never, tls13){KT_TLS_1_3};
 FIXTURE_VARIANT_ADD(never, tls12){KT_TLS_1_2};
 
+/* The client's first words go out with its Finished, or right behind. */
+static void speak_at_once(struct link *link, void *arg)
+{
+	uint8_t data[256];
+	int len;
+
+	(void)arg;
+	if (SSL_write(link->client->ssl, SECRET_TEXT, sizeof SECRET_TEXT) <= 0)
+		return; /* in TLS 1.2 the server has the last word of the handshake */
+	len = BIO_read(link->client->out, data, sizeof data);
+	ASSERT_LT(0, len);
+	wire_append(&link->up, data, (size_t)len);
+}
+
 FIXTURE_SETUP(never)
 {
 	struct kt_tls_context_options options = {.no_export = true};
@@ -365,7 +379,10 @@ FIXTURE_SETUP(never)
 	ASSERT_EQ(0, kt_tls_context_new(&options, &self->context, &error));
 	self->client_context =
 		client_context(&(struct client_options){.version = variant->version});
-	link_establish(&self->link, &self->client, self->context, self->client_context);
+	client_init(&self->client, self->client_context);
+	link_init(&self->link, &self->client, self->context);
+	self->link.behind = speak_at_once;
+	ASSERT_EQ(KT_TLS_DONE, link_handshake(&self->link));
 }
 
 FIXTURE_TEARDOWN(never)
@@ -388,6 +405,19 @@ TEST_F(never, takes_no_secret)
 	EXPECT_EQ(0, self->link.tls->secret_len[KT_TLS_CLIENT]);
 	EXPECT_EQ(0, self->link.tls->secret_len[KT_TLS_SERVER]);
 	EXPECT_EQ(NULL, SSL_CTX_get_keylog_callback(self->context->serving->ssl_context));
+}
+
+/* Read in one go with the client's last flight, and not lost. */
+TEST_F(never, what_came_behind_the_handshake_is_there)
+{
+	char got[2 * sizeof SECRET_TEXT];
+
+	if (variant->version == KT_TLS_1_2)
+		return;
+	EXPECT_EQ(self->link.up.len, self->link.up.read);
+	EXPECT_EQ(sizeof SECRET_TEXT, kt_tls_read(self->link.tls, got, sizeof got));
+	EXPECT_STREQ(SECRET_TEXT, got);
+	EXPECT_EQ(-EAGAIN, kt_tls_read(self->link.tls, got, sizeof got));
 }
 
 TEST_F(never, goes_on_with_userspace_records)

@@ -14,11 +14,11 @@
 static void free_memory(struct kt_conn *conn)
 {
 	kt_tls_free(conn->tls);
-	free(conn->identity);
 	kt_flow_drop(conn->worker, &conn->up);
 	kt_flow_drop(conn->worker, &conn->down);
 	free(conn->out);
-	free(conn);
+	free(conn->alert);
+	kt_slab_give(&conn->worker->conn_memory, conn);
 }
 
 /* A peer that is gone already leaves both unset; the handshake will tell. */
@@ -51,7 +51,7 @@ static int make_tls(struct kt_conn *conn)
 
 static struct kt_conn *make(struct kt_worker *worker, struct kt_door *door, int fd)
 {
-	struct kt_conn *conn = calloc(1, sizeof *conn);
+	struct kt_conn *conn = kt_slab_take(&worker->conn_memory);
 
 	if (!conn)
 		return NULL;

@@ -23,8 +23,9 @@
  * and descriptors that an operation uses stay until its completion has been seen: this is what
  * `busy` is for, and the only thing that delays freeing.
  *
- * Threads: a connection belongs to its worker. What kt_engine_each_conn shows is immutable while
- * the connection is in the worker's `live` list, but for the two byte counts, which are atomic.
+ * Threads and memory: a connection belongs to its worker, and its memory is of the worker's slab.
+ * What kt_engine_each_conn shows is immutable while the connection is in the worker's `live` list,
+ * but for the two byte counts, which are atomic.
  */
 #ifndef KTRUST_ENGINE_CONN_H
 #define KTRUST_ENGINE_CONN_H
@@ -92,8 +93,8 @@ struct kt_flow {
 #define KT_OUT_LEN (16384 + 256) /* bytes: one whole record in one send */
 
 /*
- * Who a connection turned out to be; made when the handshake is accepted. Of its verdict what there
- * is to tell of an accepted one.
+ * Who a connection turned out to be; filled when the handshake is accepted. Of its verdict what
+ * there is to tell of an accepted one.
  */
 struct kt_conn_identity {
 	const char *cipher_name;
@@ -105,7 +106,16 @@ struct kt_conn_identity {
 	uint16_t version;
 	int8_t depth;
 	bool verified;
-	char names[]; /* of the anchor, then of the peer: two strings */
+	char anchor_name[sizeof((struct kt_verdict *)0)->anchor_name];
+	char peer[sizeof((struct kt_tls_info *)0)->peer];
+};
+
+/* An alert that goes out of an offloaded socket. */
+struct kt_alert_message {
+	struct msghdr msg;
+	struct iovec iov;
+	_Alignas(struct cmsghdr) uint8_t control[KT_KTLS_CONTROL_LEN];
+	uint8_t alert[KT_ALERT_LEN];
 };
 
 union kt_peer_address {
@@ -160,16 +170,13 @@ struct kt_conn {
 	uint32_t ktls_send_max; /* bytes of one send that surely fit a writable socket */
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;
-	struct kt_conn_identity *identity; /* NULL unless accepted */
+	struct kt_conn_identity identity; /* meaningful once accepted */
 	/* Of our own end; unset where the listener has no choose_pool. */
 	union kt_peer_address local;
+	struct kt_alert_message *alert; /* on its way, or sent; NULL: none was ever */
 	struct msghdr recv_msg;
 	struct iovec recv_iov;
-	struct msghdr send_msg;
-	struct iovec send_iov;
 	_Alignas(struct cmsghdr) uint8_t recv_control[KT_KTLS_CONTROL_LEN];
-	_Alignas(struct cmsghdr) uint8_t send_control[KT_KTLS_CONTROL_LEN];
-	uint8_t alert[KT_ALERT_LEN];
 };
 
 /* ---- conn.c: life ---------------------------------------------------------------------------- */

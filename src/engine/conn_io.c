@@ -103,34 +103,22 @@ static void forget_starved(struct kt_conn *conn, unsigned int ops)
 
 /* ---- Sending --------------------------------------------------------------------------------- */
 
+/* Our FIN follows at once, and may go in the same segment. */
+static bool is_last(const struct kt_conn *conn)
+{
+	return !conn->ktls &&
+	       (conn->state == KT_CONN_CLOSING || conn->down.state == KT_FLOW_ENDING);
+}
+
 void kt_client_send(struct kt_conn *conn, const void *buf, size_t len)
 {
 	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_SEND);
 
 	if (conn->ktls && len > conn->ktls_send_max)
 		len = conn->ktls_send_max;
-	io_uring_prep_send(sqe, conn->fd, buf, len, MSG_NOSIGNAL);
+	io_uring_prep_send(sqe, conn->fd, buf, len, MSG_NOSIGNAL | (is_last(conn) ? MSG_MORE : 0));
 	if (conn->ktls)
 		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
-}
-
-void kt_client_send_alert(struct kt_conn *conn, uint8_t level, uint8_t description)
-{
-	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_SEND);
-
-	conn->alert[0] = level;
-	conn->alert[1] = description;
-	conn->send_iov = (struct iovec){.iov_base = conn->alert, .iov_len = sizeof conn->alert};
-	conn->send_msg = (struct msghdr){.msg_iov = &conn->send_iov, .msg_iovlen = 1};
-	kt_ktls_set_record_type(&conn->send_msg, conn->send_control, KT_RECORD_ALERT);
-	io_uring_prep_sendmsg(sqe, conn->fd, &conn->send_msg, MSG_NOSIGNAL);
-	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
-}
-
-bool kt_client_is_bad_record(const struct kt_conn *conn, int err)
-{
-	return conn->ktls &&
-	       (err == -EBADMSG || err == -EINVAL || err == -EMSGSIZE || err == -EKEYEXPIRED);
 }
 
 /* There is no memory for its words. */
@@ -142,6 +130,32 @@ static void give_up(struct kt_conn *conn)
 		kt_close_gone(conn, "internal");
 	else
 		kt_conn_die(conn);
+}
+
+void kt_client_send_alert(struct kt_conn *conn, uint8_t level, uint8_t description)
+{
+	struct kt_alert_message *alert = conn->alert ? conn->alert : malloc(sizeof *alert);
+	struct io_uring_sqe *sqe;
+
+	if (!alert) {
+		give_up(conn);
+		return;
+	}
+	conn->alert = alert;
+	alert->alert[0] = level;
+	alert->alert[1] = description;
+	alert->iov = (struct iovec){.iov_base = alert->alert, .iov_len = sizeof alert->alert};
+	alert->msg = (struct msghdr){.msg_iov = &alert->iov, .msg_iovlen = 1};
+	kt_ktls_set_record_type(&alert->msg, alert->control, KT_RECORD_ALERT);
+	sqe = begin(conn, KT_OP_CLIENT_SEND);
+	io_uring_prep_sendmsg(sqe, conn->fd, &alert->msg, MSG_NOSIGNAL);
+	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+}
+
+bool kt_client_is_bad_record(const struct kt_conn *conn, int err)
+{
+	return conn->ktls &&
+	       (err == -EBADMSG || err == -EINVAL || err == -EMSGSIZE || err == -EKEYEXPIRED);
 }
 
 /*

@@ -79,7 +79,7 @@ fire_handshake(const struct kt_conn *conn, const struct kt_tls_info *info, const
 
 static __attribute__((noinline)) void fire_conn_end(const struct kt_conn *conn)
 {
-	const struct kt_conn_identity *identity = conn->identity;
+	const struct kt_conn_identity *identity = &conn->identity;
 	struct kt_probe_conn_end event = {
 		.conn = conn->id,
 		.cookie = conn->cookie,

@@ -105,6 +105,7 @@ static int offload(struct kt_conn *conn, bool *ret_fatal)
 	conn->ktls_send_max = (uint32_t)send_max(conn->fd);
 	kt_tls_free(conn->tls);
 	conn->tls = NULL;
+	kt_flow_drop(conn->worker, &conn->up);
 wipe:
 	kt_traffic_wipe(&traffic);
 	return err;
@@ -124,38 +125,29 @@ static const char *place_records(struct kt_conn *conn, bool *ret_fatal)
 	return err == -EOPNOTSUPP ? "ktls_unsupported" : "ktls_failed";
 }
 
-/* NULL: no memory. */
-static struct kt_conn_identity *identify(const struct kt_tls_info *info)
+static void identify(struct kt_conn_identity *identity, const struct kt_tls_info *info)
 {
 	const struct kt_verdict *verdict = &info->verdict;
-	const char *anchor = info->verified ? verdict->anchor_name : "";
-	size_t anchor_size = strlen(anchor) + 1, peer_size = strlen(info->peer) + 1;
-	struct kt_conn_identity *identity = calloc(1, sizeof *identity + anchor_size + peer_size);
 
-	if (!identity)
-		return NULL;
 	identity->version = info->version;
 	identity->cipher_name = info->cipher_name;
 	identity->pool = info->pool;
 	identity->verified = info->verified;
-	if (info->verified) {
-		identity->pool_version = verdict->pool_version;
-		identity->duration_ns = verdict->duration_ns;
-		identity->depth = (int8_t)verdict->depth;
-		memcpy(identity->pool_digest, verdict->pool_digest, KT_DIGEST_LEN);
-		memcpy(identity->anchor, verdict->anchor, KT_DIGEST_LEN);
-	}
-	memcpy(identity->names, anchor, anchor_size);
-	memcpy(identity->names + anchor_size, info->peer, peer_size);
-	return identity;
+	memcpy(identity->peer, info->peer, sizeof identity->peer);
+	if (!info->verified)
+		return;
+	identity->pool_version = verdict->pool_version;
+	identity->duration_ns = verdict->duration_ns;
+	identity->depth = (int8_t)verdict->depth;
+	memcpy(identity->pool_digest, verdict->pool_digest, KT_DIGEST_LEN);
+	memcpy(identity->anchor, verdict->anchor, KT_DIGEST_LEN);
+	memcpy(identity->anchor_name, verdict->anchor_name, sizeof identity->anchor_name);
 }
 
 static int remember(struct kt_conn *conn, const struct kt_tls_info *info)
 {
-	if (info->pool && kt_stats_know_pool(conn->worker, info->pool))
-		return -ENOMEM;
-	conn->identity = identify(info);
-	return conn->identity ? 0 : -ENOMEM;
+	identify(&conn->identity, info);
+	return info->pool ? kt_stats_know_pool(conn->worker, info->pool) : 0;
 }
 
 static void finish(struct kt_conn *conn)

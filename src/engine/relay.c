@@ -156,6 +156,7 @@ static void up_decrypt(struct kt_conn *conn)
 
 static void up_next(struct kt_conn *conn)
 {
+	/* The block is that of what was read last: of the handshake, at first. */
 	if (conn->tls)
 		up_decrypt(conn);
 	else
@@ -171,7 +172,7 @@ static void up_alert(struct kt_conn *conn, size_t len)
 	} else if (description == KT_ALERT_CLOSE_NOTIFY) {
 		up_end(conn);
 	} else if (description != USER_CANCELED &&
-		   (level != LEVEL_WARNING || conn->identity->version == KT_TLS_1_3)) {
+		   (level != LEVEL_WARNING || conn->identity.version == KT_TLS_1_3)) {
 		/* In TLS 1.3 all others are fatal, whatever their level says. */
 		kt_close_gone(conn, "peer_alert");
 	} else if (++conn->warnings > WARNINGS_MAX) {
@@ -196,7 +197,7 @@ static void up_record(struct kt_conn *conn, size_t len)
 		break;
 	case KT_RECORD_HANDSHAKE:
 		if (len && conn->up.buf[0] == TYPE_KEY_UPDATE &&
-		    conn->identity->version == KT_TLS_1_3)
+		    conn->identity.version == KT_TLS_1_3)
 			kt_close_abrupt(conn, "key_update", KT_ALERT_INTERNAL_ERROR);
 		else
 			kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
@@ -377,11 +378,7 @@ void kt_relay_start(struct kt_conn *conn)
 	conn->state = KT_CONN_RELAY;
 	moved(conn);
 	kt_backend_recv(conn);
-	/* Of the client's records none was read yet. */
-	if (conn->tls)
-		read_records(conn);
-	else
-		up_next(conn);
+	up_next(conn);
 }
 
 void kt_relay_complete(struct kt_conn *conn, enum kt_op op, int res)

@@ -3,7 +3,6 @@
 #include "stats.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +67,7 @@ static struct kt_version_table *table_of(const struct kt_stats *stats, const str
 
 static void enter_live(struct kt_conn *conn)
 {
-	const struct kt_conn_identity *identity = conn->identity;
+	const struct kt_conn_identity *identity = &conn->identity;
 	struct kt_worker *worker = conn->worker;
 
 	kt_list_append(&worker->live, &conn->live_link);
@@ -288,10 +287,8 @@ void kt_engine_each_version(const struct kt_engine *engine,
 
 struct copy {
 	struct kt_conn_info info;
-	char peer[sizeof((struct kt_tls_info *)0)->peer];
+	char peer[sizeof((struct kt_conn_identity *)0)->peer];
 };
-
-#define COPY_TEXT(to, from) snprintf((to), sizeof(to), "%s", (from))
 
 static void copy_verdict(const struct kt_conn_identity *identity, struct kt_verdict *verdict)
 {
@@ -301,17 +298,17 @@ static void copy_verdict(const struct kt_conn_identity *identity, struct kt_verd
 	verdict->duration_ns = identity->duration_ns;
 	memcpy(verdict->pool_digest, identity->pool_digest, KT_DIGEST_LEN);
 	memcpy(verdict->anchor, identity->anchor, KT_DIGEST_LEN);
-	COPY_TEXT(verdict->anchor_name, identity->names);
+	memcpy(verdict->anchor_name, identity->anchor_name, sizeof verdict->anchor_name);
 }
 
 static void copy_conn(const struct kt_conn *conn, uint64_t now_ns, struct copy *copy)
 {
 	const struct kt_listener *listener = conn->door->listener;
-	const struct kt_conn_identity *identity = conn->identity;
+	const struct kt_conn_identity *identity = &conn->identity;
 	bool in6 = conn->peer.sa.sa_family == AF_INET6;
 
 	memset(copy, 0, sizeof *copy);
-	COPY_TEXT(copy->peer, identity->names + strlen(identity->names) + 1);
+	memcpy(copy->peer, identity->peer, sizeof copy->peer);
 	memcpy(&copy->info.peer.addr, &conn->peer, sizeof conn->peer);
 	copy->info.peer.len = in6 ? sizeof conn->peer.in6 : sizeof conn->peer.in;
 	copy->info.conn = conn->id;

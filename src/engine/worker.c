@@ -236,6 +236,7 @@ int kt_worker_init(struct kt_worker *worker, struct kt_shared *shared, unsigned 
 	pthread_mutex_init(&worker->lock, NULL);
 	sem_init(&worker->running, 0, 0);
 	sem_init(&worker->stopped, 0, 0);
+	kt_slab_init(&worker->conn_memory, sizeof(struct kt_conn));
 	kt_list_init(&worker->starved);
 	kt_list_init(&worker->conns);
 	kt_list_init(&worker->live);
@@ -258,6 +259,7 @@ void kt_worker_fini(struct kt_worker *worker)
 	if (worker->has_ring)
 		kt_ring_fini(&worker->ring);
 	kt_blocks_fini(&worker->blocks);
+	kt_slab_fini(&worker->conn_memory);
 	for (size_t i = 0; worker->doors && i < worker->shared->listener_count; i++)
 		kt_door_fini(&worker->doors[i]);
 	free(worker->doors);

@@ -21,6 +21,7 @@
 #include "engine.h"
 #include "list.h"
 #include "names.h"
+#include "slab.h"
 #include "stats.h"
 
 /* What workers share; immutable while they run, but for the atomics. */
@@ -102,6 +103,7 @@ struct kt_worker {
 	bool waits;		  /* counted in shared->waiting */
 	uint64_t accept_after_ns; /* no accept before, CLOCK_MONOTONIC; 0: now */
 	struct kt_blocks blocks;
+	struct kt_slab conn_memory;
 	struct kt_list starved; /* connections whose reads wait for a block */
 	struct kt_list conns;
 	struct kt_list timers[KT_TIMER_COUNT]; /* each ordered by deadline: all its periods equal */

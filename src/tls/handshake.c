@@ -167,7 +167,7 @@ int kt_tls_fail_ssl(struct kt_tls *tls, int ssl_error)
 
 size_t kt_tls_want(const struct kt_tls *tls)
 {
-	if (tls->state == KT_TLS_HANDSHAKE)
+	if (tls->state == KT_TLS_HANDSHAKE && !tls->context->no_export)
 		return kt_tls_cursor_want(&tls->cursor);
 	return KT_TLS_QUEUE_MAX - BIO_pending(tls->in);
 }
@@ -225,14 +225,20 @@ static void keep_certificates(const struct kt_tls *tls)
 }
 
 /*
- * The handshake is complete. What came after the Finished in its own record, or was left unread,
- * would be lost to whoever reads on with the exported keys; a peer that is in order sends no such
- * thing (RFC 8446 §5.1: messages do not span a change of keys).
+ * What came after the Finished in its own record, or was left unread, would be lost to whoever
+ * reads on with the exported keys; a peer that is in order sends no such thing (RFC 8446 §5.1:
+ * messages do not span a change of keys).
  */
+static bool has_more(const struct kt_tls *tls)
+{
+	return SSL_has_pending(tls->ssl) || BIO_pending(tls->in) ||
+	       !kt_tls_cursor_at_boundary(&tls->cursor);
+}
+
+/* The handshake is complete. */
 static int complete(struct kt_tls *tls)
 {
-	if (SSL_has_pending(tls->ssl) || BIO_pending(tls->in) ||
-	    !kt_tls_cursor_at_boundary(&tls->cursor) || !alpn_was_offered(tls))
+	if ((!tls->context->no_export && has_more(tls)) || !alpn_was_offered(tls))
 		return kt_tls_fail(tls, "protocol_error");
 	if (!peer_is_accepted(tls) || !kt_tls_export_prepare(tls))
 		return kt_tls_fail(tls, "internal");
@@ -292,28 +298,45 @@ static int store(struct kt_tls *tls, const void *data, size_t len)
 	return -ENOMEM;
 }
 
+/* ret_any: did a header, or a whole record, come to its end in these bytes? */
+static int follow(struct kt_tls *tls, const uint8_t *data, size_t len, bool *ret_any)
+{
+	*ret_any = false;
+	while (len) {
+		size_t want = kt_tls_cursor_want(&tls->cursor), n = len < want ? len : want;
+
+		if (kt_tls_cursor_take(&tls->cursor, data, n) != KT_TLS_CURSOR_PARTIAL) {
+			*ret_any = true;
+			if (tls->cursor.records == 1 && check_first_record(tls))
+				return KT_TLS_FAILED;
+		}
+		data += n;
+		len -= n;
+	}
+	return KT_TLS_AGAIN;
+}
+
 static int handshake_input(struct kt_tls *tls, const void *data, size_t len)
 {
-	enum kt_tls_cursor_event event;
+	bool any;
 	int err;
 
 	if (tls->context->peer_role == KT_ROLE_SERVER && !tls->greeted)
 		return -EINVAL;
 	if (!len)
 		return KT_TLS_AGAIN;
-	if (len > kt_tls_cursor_want(&tls->cursor))
+	if (len > kt_tls_want(tls))
 		return -EMSGSIZE;
 	tls->bytes_in += len;
 	if (tls->bytes_in > KT_TLS_HANDSHAKE_MAX)
 		return kt_tls_fail(tls, "too_much_data");
-	event = kt_tls_cursor_take(&tls->cursor, data, len);
-	if (event != KT_TLS_CURSOR_PARTIAL && tls->cursor.records == 1 && check_first_record(tls))
+	if (follow(tls, data, len, &any))
 		return KT_TLS_FAILED;
 	err = store(tls, data, len);
 	if (err)
 		return err;
 	/* In the middle of a record the library has nothing to say; a bad header it refuses. */
-	return event == KT_TLS_CURSOR_PARTIAL ? KT_TLS_AGAIN : drive(tls);
+	return any ? drive(tls) : KT_TLS_AGAIN;
 }
 
 static int records_input(struct kt_tls *tls, const void *data, size_t len)
