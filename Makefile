@@ -359,10 +359,11 @@ uninstall:
 # ---- Examples ---------------------------------------------------------------------------------
 
 # Programs of the library's users: its public headers and what it exports is all they have.
-EXAMPLES := $(O)/examples/epoll-server
+EXAMPLES := $(O)/examples/client $(O)/examples/epoll-server
 .PHONY: examples
 examples: $(EXAMPLES)
 
+$(O)/examples/client: $(call obj,tools/examples/client.c)
 $(O)/examples/epoll-server: $(call obj,tools/examples/epoll-server.c tools/examples/connection.c)
 
 $(EXAMPLES): $(LIB_SO)
