@@ -7,6 +7,8 @@
 # make soak         ten minutes of swaps under load (SOAK_SECONDS=600)
 # make tests        only builds the test programs (make -C selftests run_tests runs them)
 # make peers        what `ktrust bench handshake` starts other servers with (GO=go)
+# make examples     programs that use the library (tools/examples)
+# make install      PREFIX=/usr/local DESTDIR= BINDIR= SBINDIR= LIBDIR= INCLUDEDIR= MANDIR= PKGCONFIGDIR=; make uninstall
 # make demo         the whole way of a connection, with real clients
 # Variables: V=1 (show commands), CC=clang, SAN=address|thread, WERROR=yes, EMBEDDED_ROOTS=no (programs carry no roots)
 
@@ -147,7 +149,7 @@ TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
 TESTS_sh := bench/handshake.test cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
-	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test verify/limbo.test
+	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test tls/example.test verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
 	daemon/allow.test daemon/command.test daemon/credentials.test daemon/life.test daemon/pools.test daemon/swaps.test \
@@ -164,7 +166,7 @@ TESTS_computing := engine/slab pool/bad_input pool/image pool/lenient pool/life 
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
 TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test selftests/house/headers.test \
-	selftests/house/includes.test selftests/house/manual.test selftests/house/mutants.test \
+	selftests/house/includes.test selftests/house/install.test selftests/house/manual.test selftests/house/mutants.test \
 	selftests/house/roots.test \
 	$(if $(ROOT),tools/guest.test)
 # Those of a sanitized build.
@@ -231,6 +233,10 @@ TEST_LIBS_daemon/watch := $(call wrap,read)
 
 LIB_A := $(O)/libktrust.a
 LIB_SO := $(O)/libktrust.so
+# What is exported, and since when.
+LIB_MAP := src/libktrust.map
+VERSION := $(shell sed -n 's/^\#define KT_VERSION "\(.*\)"$$/\1/p' include/ktrust/version.h)
+SONAME := libktrust.so.$(firstword $(subst ., ,$(VERSION)))
 PROGRAMS := $(O)/ktrustd $(O)/ktrust
 # Mozilla's roots, for programs only; see src/roots/README.md.
 ROOTS_A := $(if $(filter no,$(EMBEDDED_ROOTS)),,$(O)/libktrust_roots.a)
@@ -250,9 +256,10 @@ $(LIB_A): $(call obj,$(LIB_SRC))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(LIB_SO): $(call obj,$(LIB_SRC))
+$(LIB_SO): $(call obj,$(LIB_SRC)) $(LIB_MAP)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(KT_LDFLAGS) -shared -Wl,-soname,libktrust.so.0 -o $@ $^ $(LIB_LIBS)
+	$(Q)$(CC) $(KT_LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(LIB_MAP) -o $@ $(filter %.o,$^) $(LIB_LIBS)
+	$(Q)ln -sf libktrust.so $(O)/$(SONAME)
 
 $(O)/tools/embed-roots: $(O)/tools/embed-roots.o $(LIB_A)
 	$(call say,LD,$@)
@@ -311,6 +318,59 @@ $(call obj,$(SRC_trace)): | $(BPF_SKEL)
 
 .SECONDARY: $(O)/bpf/ktrust.bpf.o
 
+# ---- Installing -------------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+INSTALL ?= install
+HEADERS := $(sort $(wildcard include/ktrust/*.h))
+INSTALLED = $(SBINDIR)/ktrustd $(BINDIR)/ktrust $(addprefix $(LIBDIR)/,libktrust.so.$(VERSION) $(SONAME) libktrust.so \
+	libktrust.a libktrust_roots.a) $(PKGCONFIGDIR)/ktrust.pc $(HEADERS:include/%=$(INCLUDEDIR)/%) \
+	$(MANDIR)/man1/ktrust.1 $(MANDIR)/man8/ktrustd.8
+# A directory as the .pc file names it, so that who moves the tree has to change one line of it.
+below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+
+.PHONY: install uninstall
+install: all
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
+	$(Q)$(INSTALL) -d $(sort $(dir $(addprefix $(DESTDIR),$(INSTALLED))))
+	$(Q)$(INSTALL) -m 755 $(O)/ktrustd $(DESTDIR)$(SBINDIR)/ktrustd
+	$(Q)$(INSTALL) -m 755 $(O)/ktrust $(DESTDIR)$(BINDIR)/ktrust
+	$(Q)$(INSTALL) -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)/libktrust.so.$(VERSION)
+	$(Q)ln -sf libktrust.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libktrust.so
+	$(Q)$(INSTALL) -m 644 $(LIB_A) $(ROOTS_A) $(DESTDIR)$(LIBDIR)
+	$(Q)$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/ktrust
+	$(Q)$(INSTALL) -m 644 tools/man/ktrust.1 $(DESTDIR)$(MANDIR)/man1/ktrust.1
+	$(Q)$(INSTALL) -m 644 tools/man/ktrustd.8 $(DESTDIR)$(MANDIR)/man8/ktrustd.8
+	$(Q)sed -e 's|@VERSION@|$(VERSION)|' -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
+		-e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|' tools/ktrust.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/ktrust.pc
+	$(Q)chmod 644 $(DESTDIR)$(PKGCONFIGDIR)/ktrust.pc
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	[ ! -d $(DESTDIR)$(INCLUDEDIR)/ktrust ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(INCLUDEDIR)/ktrust
+
+# ---- Examples ---------------------------------------------------------------------------------
+
+# Programs of the library's users: its public headers and what it exports is all they have.
+EXAMPLES := $(O)/examples/client $(O)/examples/epoll-server
+.PHONY: examples
+examples: $(EXAMPLES)
+
+$(O)/examples/client: $(call obj,tools/examples/client.c)
+$(O)/examples/epoll-server: $(call obj,tools/examples/epoll-server.c tools/examples/connection.c)
+
+$(EXAMPLES): $(LIB_SO)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB_SO) -Wl,-rpath,'$$ORIGIN/..'
+
 # ---- Tests ------------------------------------------------------------------------------------
 
 TESTLIB_A := $(O)/selftests/libtest.a
@@ -329,7 +389,7 @@ $(addprefix $(O)/selftests/,$(TESTS_trace) cli/trace): | $(O)/selftests/trace/fi
 $(O)/selftests/pool/loaded: | $(LIB_SO)
 
 .PHONY: tests
-tests: $(TEST_BIN) $(O)/tools/embed-roots $(O)/tools/pki
+tests: $(TEST_BIN) $(EXAMPLES) $(O)/tools/embed-roots $(O)/tools/pki
 
 # For selftests/Makefile
 .PHONY: list-tests

@@ -19,6 +19,16 @@
  * comes again and again; EINVAL (no TLS record) comes once, and then reading waits for ever. 0 is a
  * FIN, even one inside a record: only close_notify tells a whole stream.
  *
+ * Writing to one: where TCP has no room for all of an encrypted record, the kernel keeps the rest
+ * for later and reports the send as complete, and a FIN that follows may overtake that rest. So
+ * before shutdown all must be out: send when poll says that the socket is writable (a third of its
+ * buffer is free), no more than a quarter of SO_SNDBUF at once, and nothing stays behind.
+ *
+ * Ending one: close(2) sends no close_notify; kt_ktls_send_alert does. After an EBADMSG or EINVAL
+ * of reading, the socket has kept that error for its next call: take it away first
+ * (getsockopt(SO_ERROR)), or the alert is not sent. What could not be read stays, so that poll goes
+ * on saying that there is something: stop asking.
+ *
  * Threads: no shared state; a socket belongs to one thread at a time.
  * Knows nothing of handshakes; never logs; wipes every copy of a key it makes.
  */

@@ -3,8 +3,9 @@
  * Mozilla's roots, compiled into a program: trust for systems that have none.
  *
  * The data is a library of its own, libktrust_roots (MPL-2.0), which programs link and libktrust
- * does not: whoever builds a program decides whether it carries roots that age with it. A program
- * hands kt_embedded_roots to the source "embedded" through struct kt_source_options.
+ * does not: whoever builds a program decides whether it carries roots that age with it
+ * (-lktrust_roots before -lktrust). A program hands kt_embedded_roots to the source "embedded"
+ * through struct kt_source_options.
  *
  * Threads: immutable.
  */

@@ -6,7 +6,8 @@
  *   struct kt_tls          one connection
  *   struct kt_tls_certificates  certificates of peers seen before, decoded; may be shared
  *
- * What a side proves itself with is in <ktrust/credentials.h>.
+ * What a side proves itself with is in <ktrust/credentials.h>. A server in an epoll loop, and a
+ * client, are among the examples (tools/examples).
  *
  * Way of a connection:
  *
@@ -59,11 +60,11 @@ extern "C" {
 
 /*
  * Certificates of accepted peers, decoded: libssl decodes what a peer sends in each handshake anew,
- * which with OpenSSL 3.0 takes longer than the handshake's signatures. libssl has no way to be given
- * a decoded certificate: it calls d2i_X509, so only a program that defines d2i_X509 itself can
- * answer from here. ktrustd does (src/tls/d2i_x509.c); everywhere else nothing is ever found, and
- * the context's `certificates` should stay NULL. Decides nothing: what is found was decoded from
- * the same bytes.
+ * which with OpenSSL 3.0 takes longer than the handshake's signatures. libssl has no way to be
+ * given a decoded certificate: it calls d2i_X509, so only a program that defines d2i_X509 itself
+ * can answer from here. ktrustd does (src/tls/d2i_x509.c); everywhere else nothing is ever found,
+ * and the context's `certificates` should stay NULL. Decides nothing: what is found was decoded
+ * from the same bytes.
  *
  * Threads: shared by any number of contexts, in any threads.
  */
@@ -254,13 +255,16 @@ KT_WARN_UNUSED int kt_tls_input(struct kt_tls *tls, const void *data, size_t len
 
 /*
  * The peer ended its stream during the handshake: names the failure (peer_closed) and returns
- * KT_TLS_FAILED.
+ * KT_TLS_FAILED. After KT_TLS_DONE it changes nothing and returns KT_TLS_DONE: an end of the stream
+ * that comes before kt_tls_read has returned 0 is one that was cut, which is for the caller to say.
  */
 int kt_tls_input_eof(struct kt_tls *tls);
 
 /*
  * Bytes to send: returns their number and sets *ret_data, valid until the next call with this
- * connection. kt_tls_output_done says how many were sent.
+ * connection. kt_tls_output_done says how many were sent. All is kept until it is sent: whoever
+ * reads and writes on while the peer does not read keeps as much as the peer likes, so read nothing
+ * while there is output.
  */
 size_t kt_tls_output(struct kt_tls *tls, const uint8_t **ret_data);
 void kt_tls_output_done(struct kt_tls *tls, size_t len);
@@ -314,6 +318,12 @@ KT_WARN_UNUSED int kt_tls_cipher(const struct kt_tls *tls, uint16_t *ret_version
 				 enum kt_cipher *ret_cipher);
 
 /* ---- Userspace records ----------------------------------------------------------------------- */
+
+/*
+ * A turn of the loop: send the output; kt_tls_read; if that is -EAGAIN, read at most kt_tls_want()
+ * bytes from the socket and feed them. In this order, for decrypted bytes may wait when the socket
+ * has none, and no poll or epoll tells of them.
+ */
 
 /*
  * Decrypted bytes: > 0 their number, 0 the peer's close_notify, -EAGAIN feed more first, -EPROTO a
