@@ -126,8 +126,9 @@ static const struct entry entries[] = {
 	 .kind = RULES, .offset = POOL(allow)},
 	{{"listener", "listen", "ADDRESS", "HOST:PORT, [v6]:PORT; port 0 lets the kernel choose"},
 	 .kind = TEXT, .offset = LISTENER(listen)},
-	{{"listener", "backend", "ADDRESS", "HOST:PORT, [v6]:PORT or unix:PATH"},
-	 .kind = TEXT, .offset = LISTENER(backend)},
+	{{"listener", "backend", "ADDRESS",
+	  "HOST:PORT, [v6]:PORT or unix:PATH; several add up, tried in this order"},
+	 .kind = TEXTS, .offset = LISTENER(backends)},
 	{{"listener", "certificate", "FILE", "PEM certificate chain"},
 	 .kind = TEXT, .offset = LISTENER(own.certificate)},
 	{{"listener", "key", "FILE", "PEM private key of the leaf"},
@@ -473,7 +474,7 @@ void kt_config_free(struct kt_config *config)
 		struct kt_config_listener *listener = &config->listeners[i];
 
 		free(listener->listen);
-		free(listener->backend);
+		free_texts(&listener->backends);
 		free_credential(&listener->own);
 		for (size_t k = 0; k < listener->more.count; k++)
 			free_credential(&listener->more.at[k]);

@@ -4,8 +4,8 @@
  *
  * Every setting has a section, a key and a flag of the same name; both ways end in
  * kt_config_set, so that neither can do what the other cannot. Settings given later replace
- * earlier ones; the sources and allow rules of a pool, and the names and `credentials` of a
- * listener, add up.
+ * earlier ones; the sources and allow rules of a pool, and the backends, names and `credentials`
+ * of a listener, add up.
  *
  *   [ktrust]            control workers ktls handshake-timeout connect-timeout idle-timeout
  *                       drain-timeout connections-max state start-from-state
@@ -105,7 +105,7 @@ struct kt_config_protocols {
 struct kt_config_listener {
 	char name[KT_CONFIG_NAME_MAX + 1];
 	char *listen;
-	char *backend;
+	struct kt_config_texts backends; /* as written, the best first */
 	struct kt_config_credential own;   /* certificate, key, ocsp; NULL: only `more` */
 	struct kt_config_credentials more; /* see kt_config_credential_at */
 	unsigned int watch_credentials;	   /* 1 unless set: load them when a file changes */

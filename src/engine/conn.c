@@ -157,8 +157,7 @@ static void handle(struct kt_conn *conn, enum kt_op op, int res)
 			kt_handshake_sent(conn, res);
 		break;
 	case KT_CONN_CONNECT:
-		if (op == KT_OP_BACKEND_CONNECT)
-			kt_backend_connected(conn, res);
+		kt_backend_complete(conn, op, res);
 		break;
 	case KT_CONN_RELAY:
 		kt_relay_complete(conn, op, res);
@@ -223,7 +222,7 @@ void kt_conn_expire(struct kt_conn *conn)
 		kt_handshake_fail(conn, "handshake_timeout");
 		break;
 	case KT_CONN_CONNECT:
-		kt_close_abrupt(conn, "backend_timeout", KT_ALERT_INTERNAL_ERROR);
+		kt_backend_expire(conn);
 		break;
 	case KT_CONN_RELAY:
 		kt_close_abrupt(conn,

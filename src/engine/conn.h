@@ -116,15 +116,20 @@ union kt_peer_address {
 
 enum kt_timer {
 	KT_TIMER_HANDSHAKE,
-	KT_TIMER_CONNECT,
 	KT_TIMER_IDLE,
 	KT_TIMER_LINGER,
-	KT_TIMER_COUNT
+	KT_TIMER_CONNECT, /* and the next: a backend's share, by how many the listener has */
+	KT_TIMER_COUNT = KT_TIMER_CONNECT + KT_BACKENDS_MAX
 };
+
+static inline enum kt_timer kt_timer_connect(unsigned int backends)
+{
+	return (enum kt_timer)(KT_TIMER_CONNECT + backends - 1);
+}
 
 struct kt_conn {
 	struct kt_worker *worker;
-	const struct kt_door *door;
+	struct kt_door *door;
 	struct kt_list link;	  /* in worker->conns */
 	struct kt_list live_link; /* in worker->live: accepted, under worker->lock */
 	struct kt_list timer_link;
@@ -160,6 +165,8 @@ struct kt_conn {
 	uint32_t ktls_send_max; /* bytes of one send that surely fit a writable socket */
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;
+	uint8_t backend;	/* index of the one that backend_fd is of */
+	uint8_t backends_tried; /* bits: 1 << index */
 	struct kt_conn_identity *identity; /* NULL unless accepted */
 	/* Of our own end; unset where the listener has no choose_pool. */
 	union kt_peer_address local;
@@ -267,7 +274,12 @@ void kt_handshake_fail(struct kt_conn *conn, const char *outcome);
 /* ---- backend.c ------------------------------------------------------------------------------- */
 
 void kt_backend_connect(struct kt_conn *conn);
-void kt_backend_connected(struct kt_conn *conn, int res);
+
+/* In CONNECT: an operation has ended. */
+void kt_backend_complete(struct kt_conn *conn, enum kt_op op, int res);
+
+/* In CONNECT: the backend had its share of the time. */
+void kt_backend_expire(struct kt_conn *conn);
 
 /* ---- relay.c --------------------------------------------------------------------------------- */
 

@@ -47,6 +47,20 @@ static int check_pools(const struct kt_listener_options *options, struct kt_erro
 	return 0;
 }
 
+static int check_backends(const struct kt_listener_options *options, struct kt_error *error)
+{
+	if (!options->backend_count)
+		return kt_error_set(error, EINVAL, options->name, 0, "a listener needs a backend");
+	if (options->backend_count > KT_BACKENDS_MAX)
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "a listener has %d backends at most", KT_BACKENDS_MAX);
+	for (size_t i = 0; i < options->backend_count; i++)
+		if (!options->backends[i].len)
+			return kt_error_set(error, EINVAL, options->name, 0,
+					    "a backend needs an address");
+	return check_pools(options, error);
+}
+
 static int check_listener(const struct kt_listener_options *options, struct kt_error *error)
 {
 	const char *name = options->name;
@@ -58,9 +72,7 @@ static int check_listener(const struct kt_listener_options *options, struct kt_e
 	if (!options->credentials == !options->credentials_slot)
 		return kt_error_set(error, EINVAL, name, 0,
 				    "a listener needs a certificate, or a slot of them");
-	if (!options->backend.len)
-		return kt_error_set(error, EINVAL, name, 0, "a listener needs a backend");
-	return check_pools(options, error);
+	return check_backends(options, error);
 }
 
 static int copy_credentials(struct kt_listener *to, const struct kt_listener_options *from,
@@ -102,7 +114,8 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 			return err;
 		snprintf(to->name, sizeof to->name, "%s", from->name);
 		to->address = from->listen;
-		to->backend = from->backend;
+		memcpy(to->backends, from->backends, from->backend_count * sizeof *to->backends);
+		to->backend_count = (unsigned int)from->backend_count;
 		to->client_auth = from->client_auth;
 		if (from->client_auth != KT_CLIENT_AUTH_NONE)
 			to->pool = from->pool;
@@ -242,8 +255,9 @@ int kt_engine_new(const struct kt_engine_options *options, struct kt_engine **re
 	shared->ktls = options->ktls;
 	shared->timeout_ns[KT_TIMER_HANDSHAKE] =
 		milliseconds(options->handshake_timeout_ms, HANDSHAKE_TIMEOUT_MS);
-	shared->timeout_ns[KT_TIMER_CONNECT] =
-		milliseconds(options->connect_timeout_ms, CONNECT_TIMEOUT_MS);
+	for (unsigned int i = 1; i <= KT_BACKENDS_MAX; i++)
+		shared->timeout_ns[kt_timer_connect(i)] =
+			milliseconds(options->connect_timeout_ms, CONNECT_TIMEOUT_MS) / i;
 	shared->timeout_ns[KT_TIMER_IDLE] = milliseconds(options->idle_timeout_ms, IDLE_TIMEOUT_MS);
 	shared->timeout_ns[KT_TIMER_LINGER] = milliseconds(LINGER_TIMEOUT_MS, 0);
 	shared->connections_max =

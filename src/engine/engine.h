@@ -71,10 +71,15 @@ struct kt_pool_for {
  */
 KT_WARN_UNUSED int kt_pattern_check(const char *pattern, struct kt_error *error);
 
+#define KT_BACKENDS_MAX 8 /* of one listener */
+
 struct kt_listener_options {
 	const char *name; /* for events; at most 31 bytes */
 	struct kt_address listen;
-	struct kt_address backend;
+	/* The best first: tried in this order until one connects (backend.c). 1 to KT_BACKENDS_MAX.
+	 */
+	const struct kt_address *backends;
+	size_t backend_count;
 	/* One of the two: the same for all clients, or where connections find theirs (by name). */
 	struct kt_credentials *credentials;
 	struct kt_credentials_slot *credentials_slot;
@@ -107,8 +112,9 @@ struct kt_engine_options {
 	unsigned int workers; /* threads; 0: one a CPU this process may run on */
 	enum kt_ktls_mode ktls;
 	unsigned int handshake_timeout_ms; /* accept to Finished; 0: 10,000 */
-	unsigned int connect_timeout_ms;   /* to the backend; 0: 5,000 */
-	unsigned int idle_timeout_ms;	   /* no byte delivered either way; 0: 3,600,000 */
+	/* To a backend: each of a listener's has an equal share of it. 0: 5,000 */
+	unsigned int connect_timeout_ms;
+	unsigned int idle_timeout_ms; /* no byte delivered either way; 0: 3,600,000 */
 	unsigned int connections_max; /* live in the whole engine; accepting pauses; 0: 65,536 */
 	enum kt_verifier_mode verifier;
 	bool forget_verdicts; /* no cache: every client's chain is decided anew */
@@ -213,7 +219,7 @@ void kt_engine_each_version(const struct kt_engine *engine,
  *   protocol_error      a record or message that has no place here
  *   key_update          on an offloaded socket (userspace records go on)
  *   backend_unreachable, backend_timeout, no_descriptors, no_socket
- *                       it could not be connected to
+ *                       it could not be connected to; of several, what the last one said
  *   backend_reset       it broke; what it had sent was delivered
  *   backend_closed      it ended its side, then took no more
  *   backend_error       its socket broke in another way
