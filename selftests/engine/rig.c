@@ -141,6 +141,11 @@ int rig_make_engine(struct rig *rig, const struct rig_options *options, struct k
 		.choose_pool = options->choose_pool,
 		.choose_arg = options->choose_arg,
 		.ca_names = options->ca_names,
+		.proxy_from = options->proxy_from,
+		.proxy_from_count = options->proxy_from_count,
+		.proxy_protocol = options->proxy_protocol,
+		.alpn = options->alpn,
+		.alpn_len = options->alpn_len,
 	};
 	const struct kt_engine_options engine = {
 		.listeners = &listener,

@@ -40,6 +40,11 @@ struct rig_options {
 			   struct kt_pool **ret_pool, struct kt_error *error);
 	void *choose_arg;
 	enum kt_ca_names ca_names;
+	const struct kt_network *proxy_from;
+	size_t proxy_from_count;
+	enum kt_proxy_protocol proxy_protocol;
+	const uint8_t *alpn;
+	size_t alpn_len;
 };
 
 struct rig {

@@ -242,6 +242,10 @@ static int check_listener(const struct kt_config *config, const struct kt_config
 		return kt_error_set(error, EINVAL, listener->name, 0,
 				    "this listener has %zu backends (at most %d can be)",
 				    listener->backends.count, KT_BACKENDS_MAX);
+	if (listener->proxy_from.count > KT_PROXY_FROM_MAX)
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has %zu proxy-from (at most %d can be)",
+				    listener->proxy_from.count, KT_PROXY_FROM_MAX);
 	err = check_credentials(listener, error);
 	return err ? err : check_pools(config, listener, error);
 }

@@ -152,6 +152,9 @@ static int describe_listener(struct start *start, size_t i, struct kt_error *err
 		.client_auth = listener->client_auth,
 		.ca_names = listener->ca_names,
 		.policy.profile = listener->profile,
+		.proxy_from = listener->proxy_from.at,
+		.proxy_from_count = listener->proxy_from.count,
+		.proxy_protocol = listener->proxy_protocol,
 	};
 	if (listener->pool)
 		options->pool = kt_pools_named(start->daemon.pools, listener->pool);

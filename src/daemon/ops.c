@@ -100,9 +100,11 @@ static json_t *listeners_info(const struct kt_daemon *daemon)
 		if (!kt_engine_address(daemon->engine, i, &address))
 			kt_address_format(&address, text);
 		lost |= json_array_append_new(
-				list, json_pack("{s:s, s:s, s:o, s:s, s:s?, s:o, s:s}", "name",
+				list, json_pack("{s:s, s:s, s:o, s:s, s:s, s:s?, s:o, s:s}", "name",
 						listener->name, "listen", text, "backends",
-						texts_info(&listener->backends), "client_auth",
+						texts_info(&listener->backends), "proxy_protocol",
+						kt_config_proxy_words[listener->proxy_protocol],
+						"client_auth",
 						kt_config_client_auth_words[listener->client_auth],
 						"pool", listener->pool, "pools_by_name",
 						names_info(&listener->names), "ca_names",

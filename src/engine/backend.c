@@ -5,6 +5,9 @@
  * They are tried in the order of preference, each for its share of the connect timeout, until one
  * connects. One that failed rests: for a while it is tried after all others. When that while is
  * over, one connection asks whether it is back, and the others go elsewhere until they know.
+ *
+ * Where the listener wants it, a backend is told first, by a PROXY header, who the client is. Until
+ * it has that it has not connected.
  */
 #include "backend.h"
 
@@ -125,17 +128,55 @@ static void rest(struct kt_conn *conn)
 	kt_backend_failed(&conn->door->rests[conn->backend], conn->worker->now_ns);
 }
 
-static void connected(struct kt_conn *conn, int res)
+static void failed(struct kt_conn *conn, int err)
 {
-	if (!res) {
-		kt_backend_answered(&conn->door->rests[conn->backend]);
-		kt_relay_start(conn);
-		return;
-	}
 	rest(conn);
 	close(conn->backend_fd);
 	conn->backend_fd = -1;
-	try_next(conn, res == -ETIMEDOUT ? "backend_timeout" : "backend_unreachable");
+	try_next(conn, err == -ETIMEDOUT ? "backend_timeout" : "backend_unreachable");
+}
+
+/* It has all that it is to have before the client's first byte. */
+static void ready(struct kt_conn *conn)
+{
+	kt_backend_answered(&conn->door->rests[conn->backend]);
+	kt_proxy_drop(conn);
+	kt_relay_start(conn);
+}
+
+static void send_header(struct kt_conn *conn)
+{
+	struct io_uring_sqe *sqe =
+		kt_ring_sqe(&conn->worker->ring, kt_op_data(conn, KT_OP_BACKEND_SEND));
+
+	conn->busy |= 1u << KT_OP_BACKEND_SEND;
+	io_uring_prep_send(sqe, conn->backend_fd, conn->proxy + conn->proxy_off,
+			   conn->proxy_len - conn->proxy_off, MSG_NOSIGNAL);
+}
+
+static void sent_header(struct kt_conn *conn, int res)
+{
+	if (res < 0) {
+		failed(conn, res);
+		return;
+	}
+	conn->proxy_off += (uint16_t)res;
+	if (conn->proxy_off < conn->proxy_len)
+		send_header(conn);
+	else
+		ready(conn);
+}
+
+static void connected(struct kt_conn *conn, int res)
+{
+	if (res) {
+		failed(conn, res);
+	} else if (conn->proxy) {
+		conn->proxy_off = 0;
+		send_header(conn);
+	} else {
+		ready(conn);
+	}
 }
 
 void kt_backend_complete(struct kt_conn *conn, enum kt_op op, int res)
@@ -146,6 +187,8 @@ void kt_backend_complete(struct kt_conn *conn, enum kt_op op, int res)
 			try_next(conn, "backend_timeout");
 	} else if (op == KT_OP_BACKEND_CONNECT) {
 		connected(conn, res);
+	} else if (op == KT_OP_BACKEND_SEND) {
+		sent_header(conn, res);
 	}
 }
 

@@ -58,12 +58,22 @@ static int check_backends(const struct kt_listener_options *options, struct kt_e
 		if (!options->backends[i].len)
 			return kt_error_set(error, EINVAL, options->name, 0,
 					    "a backend needs an address");
-	return check_pools(options, error);
+	return 0;
+}
+
+static int check_networks(const struct kt_listener_options *options, struct kt_error *error)
+{
+	if (options->proxy_from_count > KT_PROXY_FROM_MAX)
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "a listener has %d networks of PROXY headers at most",
+				    KT_PROXY_FROM_MAX);
+	return 0;
 }
 
 static int check_listener(const struct kt_listener_options *options, struct kt_error *error)
 {
 	const char *name = options->name;
+	int err;
 
 	if (!name || !name[0] || strlen(name) >= sizeof((struct kt_listener *)0)->name)
 		return kt_error_set(error, EINVAL, name, 0,
@@ -72,7 +82,10 @@ static int check_listener(const struct kt_listener_options *options, struct kt_e
 	if (!options->credentials == !options->credentials_slot)
 		return kt_error_set(error, EINVAL, name, 0,
 				    "a listener needs a certificate, or a slot of them");
-	return check_backends(options, error);
+	err = check_backends(options, error);
+	if (!err)
+		err = check_networks(options, error);
+	return err ? err : check_pools(options, error);
 }
 
 static int copy_credentials(struct kt_listener *to, const struct kt_listener_options *from,
@@ -88,6 +101,21 @@ static int copy_credentials(struct kt_listener *to, const struct kt_listener_opt
 		return kt_error_set(error, ENOMEM, from->name, 0, "out of memory");
 	memcpy(to->alpn, from->alpn, from->alpn_len);
 	to->alpn_len = from->alpn_len;
+	return 0;
+}
+
+static int copy_networks(struct kt_listener *to, const struct kt_listener_options *from,
+			 struct kt_error *error)
+{
+	size_t size = from->proxy_from_count * sizeof *to->proxy_from;
+
+	if (!size)
+		return 0;
+	to->proxy_from = malloc(size);
+	if (!to->proxy_from)
+		return kt_error_set(error, ENOMEM, from->name, 0, "out of memory");
+	memcpy(to->proxy_from, from->proxy_from, size);
+	to->proxy_from_count = from->proxy_from_count;
 	return 0;
 }
 
@@ -110,6 +138,8 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 			return err;
 		shared->listener_count++;
 		err = copy_credentials(to, from, error);
+		if (!err)
+			err = copy_networks(to, from, error);
 		if (err)
 			return err;
 		snprintf(to->name, sizeof to->name, "%s", from->name);
@@ -123,6 +153,7 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 		to->choose_arg = from->choose_arg;
 		to->ca_names = from->ca_names;
 		to->policy = from->policy;
+		to->proxy_protocol = from->proxy_protocol;
 	}
 	return 0;
 }
@@ -375,6 +406,7 @@ void kt_engine_free(struct kt_engine *engine)
 	for (size_t i = 0; i < shared->listener_count; i++) {
 		kt_credentials_put(shared->listeners[i].credentials);
 		free(shared->listeners[i].alpn);
+		free(shared->listeners[i].proxy_from);
 		kt_names_fini(&shared->listeners[i].names);
 	}
 	free(shared->listeners);

@@ -11,8 +11,7 @@
  * Lifetimes. Pools and slots of credentials in the options, and every pool that choose_pool
  * returns, must outlive the engine; everything else in the options is copied by kt_engine_new.
  *
- * What it does not do (yet): handoff, origin mode, PROXY protocol,
- * rekey (a KeyUpdate on an offloaded connection ends it under the name "key_update"), counting an
+ * What it does not do (yet): handoff, origin mode, rekey (a KeyUpdate on an offloaded connection ends it under the name "key_update"), counting an
  * AEAD key's records (RFC 8446 §5.5 allows about 390 GB of full AES-GCM records). Nor does it look
  * into what it relays: where pools are chosen by name, a client that one pool lets in may name
  * another host inside (HTTP's Host); that the two agree is for the backend to see to.
@@ -48,6 +47,20 @@ KT_WARN_UNUSED int kt_address_parse(const char *text, struct kt_address *ret_add
 /* The same notation back; returns buf. */
 char *kt_address_format(const struct kt_address *address, char buf[static KT_ADDRESS_TEXT_MAX]);
 
+/* ---- Networks (network.c) -------------------------------------------------------------------- */
+
+struct kt_network {
+	uint8_t addr[16]; /* IPv6, or IPv4-mapped */
+	uint8_t bits;	  /* of these, from the first */
+};
+
+/* "10.0.0.0/8", "fd00::/8", or one address. -EINVAL: none, or one with bits behind its length. */
+KT_WARN_UNUSED int kt_network_parse(const char *text, struct kt_network *ret_network,
+				    struct kt_error *error);
+
+/* An IPv4 address and its IPv4-mapped form are the same. Others than these two families: false. */
+bool kt_network_has(const struct kt_network *network, const struct sockaddr *address);
+
 /* ---- Making ---------------------------------------------------------------------------------- */
 
 enum kt_ktls_mode {
@@ -71,7 +84,13 @@ struct kt_pool_for {
  */
 KT_WARN_UNUSED int kt_pattern_check(const char *pattern, struct kt_error *error);
 
-#define KT_BACKENDS_MAX 8 /* of one listener */
+#define KT_BACKENDS_MAX	  8  /* of one listener */
+#define KT_PROXY_FROM_MAX 64 /* likewise: each connection is compared with all of them */
+
+enum kt_proxy_protocol {
+	KT_PROXY_OFF,
+	KT_PROXY_V2, /* a header before the client's first byte (proxy_v2.h) */
+};
 
 struct kt_listener_options {
 	const char *name; /* for events; at most 31 bytes */
@@ -104,6 +123,14 @@ struct kt_listener_options {
 	void *choose_arg;
 	enum kt_ca_names ca_names;
 	struct kt_policy policy; /* of clients' certificates */
+	/*
+	 * From these networks a connection begins with a PROXY header (version 2), or is refused;
+	 * what that says is the client's address from then on, and our own. From anywhere else a
+	 * header is none. Copied.
+	 */
+	const struct kt_network *proxy_from;
+	size_t proxy_from_count;
+	enum kt_proxy_protocol proxy_protocol; /* that backends are told the client by */
 };
 
 struct kt_engine_options {
@@ -188,6 +215,8 @@ void kt_engine_get_certificates_stats(const struct kt_engine *engine,
  *   ktls_unsupported   kTLS is required, and this kernel does not know the cipher
  *   ktls_failed        the kernel took no key, after the point where userspace could go on; or kTLS
  *                      is required and could not be attached
+ *   proxy_invalid      who must send a PROXY header sent none, or a malformed one
+ *   proxy_too_long     … one of more than 1,024 bytes after the first 16
  *   drained            cut by kt_engine_drain
  *   io_error, internal
  */

@@ -42,6 +42,9 @@ struct kt_listener {
 	void *choose_arg;
 	enum kt_ca_names ca_names;
 	struct kt_policy policy;
+	struct kt_network *proxy_from; /* NULL: none */
+	size_t proxy_from_count;
+	enum kt_proxy_protocol proxy_protocol;
 };
 
 /*
