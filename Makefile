@@ -80,17 +80,19 @@ SRC_verify := $(SRC_verify_names) $(SRC_verify_cache) src/verify/algorithm.c src
 	src/verify/web_roots.c src/verify/x509.c
 SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
 	src/ktls/state.c src/ktls/ulp_info.c
-SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/decoded.c src/tls/describe.c src/tls/export.c \
+SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/decoded.c src/tls/describe.c \
+	src/tls/describe_names.c src/tls/export.c \
 	src/tls/failure.c src/tls/handshake.c src/tls/hello.c src/tls/peer.c src/tls/records.c src/tls/userspace.c
 # What a side proves itself with
 SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/tls/credentials_slot.c \
 	src/tls/describe_credentials.c src/tls/secret_file.c src/tls/serve.c src/tls/staple.c
 # For executables only; see the file.
 SRC_tls_program := src/tls/d2i_x509.c
+SRC_engine_proxy := src/engine/proxy_v2_parse.c src/engine/proxy_v2_write.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
-	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/relay.c src/engine/ring.c src/engine/slab.c \
-	src/engine/stats.c src/engine/worker.c
+	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/network.c src/engine/proxy.c \
+	$(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c src/engine/worker.c
 SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c \
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
@@ -137,7 +139,8 @@ TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/relay engine/slab \
+TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/proxy engine/proxy_v2 engine/relay \
+	engine/slab \
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config daemon/watch
@@ -225,7 +228,8 @@ TEST_OBJ_bench/server = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/report = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
 TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)
-TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c src/engine/names.c)
+TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c src/engine/names.c \
+	src/engine/network.c)
 TEST_OBJ_daemon/watch = $(call obj,src/daemon/watch.c)
 TEST_LIBS_daemon/watch := $(call wrap,read)
 
@@ -488,7 +492,7 @@ $(O)/peers/go-relay: tools/peers/relay.go
 
 # ---- Fuzzing: make fuzz-smoke takes two minutes, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := cert chain config crl der image manifest name nss pem tls
+FUZZERS := cert chain config crl der image manifest name nss pem proxy tls
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \
@@ -506,9 +510,11 @@ FUZZ_SRC_der_mutations := selftests/fuzz/mutate_der.c selftests/lib/der_writer.c
 FUZZ_SRC_cert := $(SRC_verify) selftests/fuzz/foreign.c $(FUZZ_SRC_der_mutations)
 FUZZ_SRC_chain := $(SRC_verify) selftests/fuzz/chain_cert.c selftests/fuzz/chain_program.c \
 	selftests/fuzz/foreign.c selftests/lib/der_writer.c selftests/verify/words.c
-FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c $(FUZZ_SRC_names)
+FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c src/engine/network.c \
+	$(FUZZ_SRC_names)
 FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
 FUZZ_SRC_name := $(FUZZ_SRC_names) selftests/verify/words.c
+FUZZ_SRC_proxy := $(SRC_engine_proxy)
 FUZZ_SRC_tls := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_testlib) \
 	selftests/tls/keys.c selftests/tls/lab.c
 

@@ -51,7 +51,8 @@ struct kt_probe_handshake {
 	__u8 accepted;
 	__u8 verdict; /* enum kt_verdict_code, meaningful when pool_version or verify_ns is set */
 	__u16 reserved;
-	__u8 peer_addr[16];		 /* IPv4: the first 4 bytes */
+	/* IPv4: the first 4 bytes. What a PROXY header said, if one came. */
+	__u8 peer_addr[16];
 	__u8 anchor[32];		 /* SHA-256 of the anchor's certificate; zeros: none */
 	char outcome[KT_PROBE_NAME_LEN]; /* "accepted", a verdict's name or a failure's name */
 	char pool[KT_PROBE_NAME_LEN];	 /* empty: the listener asks for no certificate */

@@ -298,6 +298,20 @@ struct kt_tls_info {
 
 void kt_tls_describe(const struct kt_tls *tls, struct kt_tls_info *ret_info);
 
+/* What certificates say, for whoever tells others that decide by it: whole, or not at all. */
+struct kt_tls_names {
+	/* "uri:", "dns:" or "email:" and the first such SAN; empty: none, too long, not plain ASCII */
+	char peer_san[512];
+	/* UTF-8, the most specific one; empty: none, too long, with control characters */
+	char peer_common_name[256];
+	/* Of the certificate that a server showed; empty: not known. */
+	const char *own_signature; /* "ecdsa-with-SHA256"; static */
+	char own_key[16];	   /* "EC256", "RSA2048", "ED25519" */
+};
+
+/* After KT_TLS_DONE, before anything else is done with the connection. */
+void kt_tls_describe_names(const struct kt_tls *tls, struct kt_tls_names *ret_names);
+
 /*
  * Keys and sequence numbers for the next record each way. Only after KT_TLS_DONE, with all output
  * sent and nothing read or written as application data (-EBUSY); -EOPNOTSUPP: the cipher is not in

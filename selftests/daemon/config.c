@@ -83,6 +83,10 @@ static const struct {
 	{"pool", "allow", "subject:O=A # B = C"},
 	{"listener", "listen", "[::1]:8443"},
 	{"listener", "backend", "unix:/run/b.sock"},
+	{"listener", "backend", "127.0.0.1:8080"},
+	{"listener", "proxy-protocol", "v2"},
+	{"listener", "proxy-from", "10.0.0.0/8"},
+	{"listener", "proxy-from", "::1"},
 	{"listener", "certificate", "/c.pem"},
 	{"listener", "key", "/k.pem"},
 	{"listener", "ocsp", "/o b.der"},
@@ -167,7 +171,15 @@ static void expect_full(const struct kt_config *config)
 	ASSERT_EQ(1, config->listener_count);
 	EXPECT_STREQ("web", listener->name);
 	EXPECT_STREQ("[::1]:8443", listener->listen);
-	EXPECT_STREQ("unix:/run/b.sock", listener->backend);
+	ASSERT_EQ(2, listener->backends.count);
+	EXPECT_STREQ("unix:/run/b.sock", listener->backends.at[0]);
+	EXPECT_STREQ("127.0.0.1:8080", listener->backends.at[1]);
+	EXPECT_EQ(KT_PROXY_V2, listener->proxy_protocol);
+	ASSERT_EQ(2, listener->proxy_from.count);
+	EXPECT_EQ(96 + 8, listener->proxy_from.at[0].bits);
+	EXPECT_EQ(10, listener->proxy_from.at[0].addr[12]);
+	EXPECT_EQ(128, listener->proxy_from.at[1].bits);
+	EXPECT_EQ(1, listener->proxy_from.at[1].addr[15]);
 	expect_credentials(listener);
 	EXPECT_STREQ("clients", listener->pool);
 	EXPECT_EQ(KT_CLIENT_AUTH_OPTIONAL, listener->client_auth);
@@ -288,14 +300,16 @@ TEST_F(config, what_is_not_set_has_its_default)
 	EXPECT_EQ(KT_CLIENT_AUTH_REQUIRE, self->config->listeners[0].client_auth);
 	EXPECT_EQ(1, self->config->listeners[0].watch_credentials);
 	EXPECT_NULL(self->config->listeners[0].alpn.list);
+	EXPECT_EQ(KT_PROXY_OFF, self->config->listeners[0].proxy_protocol);
+	EXPECT_EQ(0, self->config->listeners[0].proxy_from.count);
 }
 
 TEST_F(config, a_later_value_replaces_an_earlier_one)
 {
-	ASSERT_EQ(0, set(self, "listener l", "backend", ":1"));
-	ASSERT_EQ(0, set(self, "listener   l", "backend", ":2"));
+	ASSERT_EQ(0, set(self, "listener l", "listen", ":1"));
+	ASSERT_EQ(0, set(self, "listener   l", "listen", ":2"));
 	EXPECT_EQ(1, self->config->listener_count);
-	EXPECT_STREQ(":2", self->config->listeners[0].backend);
+	EXPECT_STREQ(":2", self->config->listeners[0].listen);
 }
 
 TEST_F(config, pool_flags_need_a_pool)
@@ -496,6 +510,42 @@ TEST_F(config, allow_rules_have_a_limit)
 	EXPECT_TRUE(strstr(self->error.text, "257 allow rules (at most 256"));
 }
 
+TEST_F(config, backends_have_a_limit)
+{
+	EXPECT_EQ(0, set(self, "listener l", "listen", ":1"));
+	EXPECT_EQ(0, set(self, "listener l", "certificate", "/c"));
+	EXPECT_EQ(0, set(self, "listener l", "key", "/k"));
+	EXPECT_EQ(0, set(self, "listener l", "client-auth", "none"));
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+	EXPECT_TRUE(strstr(self->error.text, "no 'backend'"));
+	for (int i = 0; i < KT_BACKENDS_MAX; i++)
+		ASSERT_EQ(0, set(self, "listener l", "backend", ":2"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	ASSERT_EQ(0, set(self, "listener l", "backend", ":2"));
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+	EXPECT_TRUE(strstr(self->error.text, "9 backends (at most 8"));
+}
+
+TEST_F(config, networks_have_a_limit_and_a_form)
+{
+	EXPECT_EQ(-EINVAL, set(self, "listener l", "proxy-from", "10.0.0.1/8"));
+	EXPECT_TRUE(strstr(self->error.text, "more in the address"));
+	EXPECT_EQ(-EINVAL, set(self, "listener l", "proxy-from", "a.test"));
+	EXPECT_TRUE(strstr(self->error.text, "not a network"));
+	EXPECT_EQ(-EINVAL, set(self, "listener l", "proxy-protocol", "v1"));
+	EXPECT_EQ(0, set(self, "listener l", "listen", ":1"));
+	EXPECT_EQ(0, set(self, "listener l", "backend", ":2"));
+	EXPECT_EQ(0, set(self, "listener l", "certificate", "/c"));
+	EXPECT_EQ(0, set(self, "listener l", "key", "/k"));
+	EXPECT_EQ(0, set(self, "listener l", "client-auth", "none"));
+	for (int i = 0; i < KT_PROXY_FROM_MAX; i++)
+		ASSERT_EQ(0, set(self, "listener l", "proxy-from", "10.0.0.0/8"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	ASSERT_EQ(0, set(self, "listener l", "proxy-from", "10.0.0.0/8"));
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+	EXPECT_TRUE(strstr(self->error.text, "65 proxy-from (at most 64"));
+}
+
 TEST_F(config, bad_lines_are_refused_with_their_number)
 {
 	static const struct {
@@ -648,12 +698,11 @@ TEST_F(config, a_listener_is_needed)
 TEST_F(config, a_listener_is_complete)
 {
 	struct kt_config_listener *listener = &self->config->listeners[0];
-	char **const fields[] = {&listener->listen, &listener->backend, &listener->own.certificate,
-				 &listener->own.key};
-	static const char *const names[] = {"'listen'", "'backend'", "'certificate'", "'key'"};
+	char **const fields[] = {&listener->listen, &listener->own.certificate, &listener->own.key};
+	static const char *const names[] = {"'listen'", "'certificate'", "'key'"};
 
 	set_up_listener(self);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		char *kept = *fields[i];
 
 		*fields[i] = NULL;

@@ -143,10 +143,13 @@ TEST_F(limits, wrong_options_are_refused)
 	struct kt_engine_options options = {.listeners = &listener, .listener_count = 1};
 	struct kt_engine *engine = NULL;
 	struct kt_error error = {0};
+	struct kt_address many[9] = {0};
 
 	start(self, (struct rig_options){.no_start = true});
+	many[0] = self->rig.backend_address;
 	good = (struct kt_listener_options){.name = "test",
-					    .backend = self->rig.backend_address,
+					    .backends = &self->rig.backend_address,
+					    .backend_count = 1,
 					    .credentials = self->rig.lab.credentials,
 					    .client_auth = KT_CLIENT_AUTH_REQUIRE,
 					    .pool = self->rig.lab.pool};
@@ -167,7 +170,10 @@ TEST_F(limits, wrong_options_are_refused)
 	EXPECT_REFUSED(-EINVAL, listener.credentials_slot = (struct kt_credentials_slot *)self);
 	EXPECT_REFUSED(-EINVAL, listener.alpn = (const uint8_t *)"\x02h", listener.alpn_len = 2);
 	EXPECT_REFUSED(-EINVAL, listener.pool = NULL);
-	EXPECT_REFUSED(-EINVAL, listener.backend.len = 0);
+	EXPECT_REFUSED(-EINVAL, listener.backend_count = 0);
+	EXPECT_REFUSED(-EINVAL, listener.backends = many, listener.backend_count = 9);
+	EXPECT_REFUSED(-EINVAL, listener.backends = many, listener.backend_count = 2);
+	EXPECT_REFUSED(-EINVAL, listener.proxy_from_count = 65);
 	EXPECT_REFUSED(-EAFNOSUPPORT, listener.listen.len = 0);
 	EXPECT_REFUSED(-EAFNOSUPPORT,
 		       ASSERT_EQ(0, kt_address_parse("unix:/tmp/x", &listener.listen, &error)));

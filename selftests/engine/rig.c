@@ -128,9 +128,11 @@ static void listen_backend(struct rig *rig, const struct rig_options *options)
 int rig_make_engine(struct rig *rig, const struct rig_options *options, struct kt_engine **ret)
 {
 	struct kt_error error = {0};
+	struct kt_address backends[KT_BACKENDS_MAX] = {rig->backend_address};
 	struct kt_listener_options listener = {
 		.name = "test",
-		.backend = rig->backend_address,
+		.backends = backends,
+		.backend_count = options->backend_count ? options->backend_count : 1,
 		.credentials = rig->lab.credentials,
 		.client_auth = options->client_auth,
 		.pool = rig->lab.pool,
@@ -139,6 +141,11 @@ int rig_make_engine(struct rig *rig, const struct rig_options *options, struct k
 		.choose_pool = options->choose_pool,
 		.choose_arg = options->choose_arg,
 		.ca_names = options->ca_names,
+		.proxy_from = options->proxy_from,
+		.proxy_from_count = options->proxy_from_count,
+		.proxy_protocol = options->proxy_protocol,
+		.alpn = options->alpn,
+		.alpn_len = options->alpn_len,
 	};
 	const struct kt_engine_options engine = {
 		.listeners = &listener,
@@ -151,6 +158,9 @@ int rig_make_engine(struct rig *rig, const struct rig_options *options, struct k
 		.connections_max = options->connections_max,
 	};
 
+	for (size_t i = 0; i < options->backend_count; i++)
+		backends[i] =
+			options->backends[i].len ? options->backends[i] : rig->backend_address;
 	if (options->address)
 		listener.listen = *options->address;
 	else

@@ -30,6 +30,9 @@ struct rig_options {
 	bool no_start;		     /* leave the engine unstarted */
 	struct kt_address *address;  /* listen there instead of on any port */
 	unsigned int backend_rcvbuf; /* bytes; 0: the kernel's */
+	/* Instead of the rig's own; an address of length 0 stands for that. */
+	struct kt_address *backends;
+	size_t backend_count;
 	/* As in struct kt_listener_options; the pools may be filled once the rig's PKI is there. */
 	const struct kt_pool_for *pools;
 	size_t pool_count;
@@ -37,6 +40,11 @@ struct rig_options {
 			   struct kt_pool **ret_pool, struct kt_error *error);
 	void *choose_arg;
 	enum kt_ca_names ca_names;
+	const struct kt_network *proxy_from;
+	size_t proxy_from_count;
+	enum kt_proxy_protocol proxy_protocol;
+	const uint8_t *alpn;
+	size_t alpn_len;
 };
 
 struct rig {

@@ -9,7 +9,7 @@
 
 #include "../control/control.h"
 
-enum kind { TEXT, TEXTS, RULES, NAMES, CREDENTIALS, PROTOCOLS, NUMBER, DURATION, WORD };
+enum kind { TEXT, TEXTS, RULES, NAMES, NETWORKS, CREDENTIALS, PROTOCOLS, NUMBER, DURATION, WORD };
 
 /* Where a value goes: an offset within the struct of its section. */
 struct entry {
@@ -39,6 +39,9 @@ const char *const kt_config_profile_words[] = {[KT_PROFILE_BY_ROLE] = "by-role",
 const char *const kt_config_verifier_words[] = {
 	[KT_VERIFIER_BOTH] = "both", [KT_VERIFIER_OWN] = "own", NULL};
 
+const char *const kt_config_proxy_words[] = {[KT_PROXY_OFF] = "off", [KT_PROXY_V2] = "v2", NULL};
+
+_Static_assert(sizeof(enum kt_proxy_protocol) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_profile) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_verifier_mode) == sizeof(unsigned int), "WORD writes unsigned int");
 
@@ -126,8 +129,15 @@ static const struct entry entries[] = {
 	 .kind = RULES, .offset = POOL(allow)},
 	{{"listener", "listen", "ADDRESS", "HOST:PORT, [v6]:PORT; port 0 lets the kernel choose"},
 	 .kind = TEXT, .offset = LISTENER(listen)},
-	{{"listener", "backend", "ADDRESS", "HOST:PORT, [v6]:PORT or unix:PATH"},
-	 .kind = TEXT, .offset = LISTENER(backend)},
+	{{"listener", "backend", "ADDRESS",
+	  "HOST:PORT, [v6]:PORT or unix:PATH; several add up, tried in this order"},
+	 .kind = TEXTS, .offset = LISTENER(backends)},
+	{{"listener", "proxy-protocol", "off|v2",
+	  "tell backends by a PROXY header who the client is (default off)"},
+	 .kind = WORD, .offset = LISTENER(proxy_protocol), .words = kt_config_proxy_words},
+	{{"listener", "proxy-from", "NETWORK",
+	  "connections from ADDRESS/BITS begin with a PROXY header (version 2); several add up"},
+	 .kind = NETWORKS, .offset = LISTENER(proxy_from)},
 	{{"listener", "certificate", "FILE", "PEM certificate chain"},
 	 .kind = TEXT, .offset = LISTENER(own.certificate)},
 	{{"listener", "key", "FILE", "PEM private key of the leaf"},
@@ -255,6 +265,22 @@ static int add_name(struct kt_config_names *names, const char *value)
 free_name:
 	free_name(&name);
 	return err;
+}
+
+static int add_network(struct kt_config_networks *networks, const char *value, struct kt_error *why)
+{
+	struct kt_network network;
+	struct kt_network *grown;
+	int err = kt_network_parse(value, &network, why);
+
+	if (err)
+		return -err;
+	grown = reallocarray(networks->at, networks->count + 1, sizeof *grown);
+	if (!grown)
+		return ENOMEM;
+	networks->at = grown;
+	networks->at[networks->count++] = network;
+	return 0;
 }
 
 static void free_credential(struct kt_config_credential *credential)
@@ -424,6 +450,8 @@ static int set_value(const struct entry *entry, void *section, const char *value
 		return add_rule(place, value, why);
 	case NAMES:
 		return add_name(place, value);
+	case NETWORKS:
+		return add_network(place, value, why);
 	case CREDENTIALS:
 		return add_credential(place, value);
 	case PROTOCOLS:
@@ -473,7 +501,8 @@ void kt_config_free(struct kt_config *config)
 		struct kt_config_listener *listener = &config->listeners[i];
 
 		free(listener->listen);
-		free(listener->backend);
+		free_texts(&listener->backends);
+		free(listener->proxy_from.at);
 		free_credential(&listener->own);
 		for (size_t k = 0; k < listener->more.count; k++)
 			free_credential(&listener->more.at[k]);

@@ -4,15 +4,15 @@
  *
  * Every setting has a section, a key and a flag of the same name; both ways end in
  * kt_config_set, so that neither can do what the other cannot. Settings given later replace
- * earlier ones; the sources and allow rules of a pool, and the names and `credentials` of a
- * listener, add up.
+ * earlier ones; the sources and allow rules of a pool, and the backends, names, networks and
+ * `credentials` of a listener, add up.
  *
  *   [ktrust]            control workers ktls handshake-timeout connect-timeout idle-timeout
  *                       drain-timeout connections-max state start-from-state
  *   [pool NAME]         source purpose lenient crl-policy allow anchors-min removed-max manifest
  *                       manifest-key history watch watch-debounce
- *   [listener NAME]     listen backend certificate key ocsp credentials credentials-watch alpn
- *                       client-auth client-pool client-pool-for ca-names client-profile
+ *   [listener NAME]     listen backend proxy-protocol proxy-from certificate key ocsp credentials
+ * credentials-watch alpn client-auth client-pool client-pool-for ca-names client-profile
  *
  * The file is INI in its plainest form: a line is `[section]`, `key = value`, a comment (first
  * character '#' or ';') or blank; blanks around keys and values do not count, and a value goes on
@@ -83,6 +83,12 @@ struct kt_config_names {
 	size_t count;
 };
 
+/* "proxy-from = NETWORK" */
+struct kt_config_networks {
+	struct kt_network *at;
+	size_t count;
+};
+
 /* Paths; ocsp NULL: none. */
 struct kt_config_credential {
 	char *certificate;
@@ -105,10 +111,12 @@ struct kt_config_protocols {
 struct kt_config_listener {
 	char name[KT_CONFIG_NAME_MAX + 1];
 	char *listen;
-	char *backend;
-	struct kt_config_credential own;   /* certificate, key, ocsp; NULL: only `more` */
-	struct kt_config_credentials more; /* see kt_config_credential_at */
-	unsigned int watch_credentials;	   /* 1 unless set: load them when a file changes */
+	struct kt_config_texts backends; /* as written, the best first */
+	struct kt_config_networks proxy_from;
+	enum kt_proxy_protocol proxy_protocol; /* to the backends */
+	struct kt_config_credential own;       /* certificate, key, ocsp; NULL: only `more` */
+	struct kt_config_credentials more;     /* see kt_config_credential_at */
+	unsigned int watch_credentials;	       /* 1 unless set: load them when a file changes */
 	struct kt_config_protocols alpn;
 	char *pool;
 	struct kt_config_names names;	 /* pools by SNI; the others have `pool` */
@@ -152,6 +160,7 @@ extern const char *const kt_config_client_auth_words[];
 extern const char *const kt_config_ca_names_words[];
 extern const char *const kt_config_verifier_words[];
 extern const char *const kt_config_profile_words[];
+extern const char *const kt_config_proxy_words[];
 extern const char *const kt_config_watch_words[]; /* enum kt_watch_policy */
 
 /* NULL beyond the last. */

@@ -233,16 +233,19 @@ static int check_credentials(const struct kt_config_listener *listener, struct k
 static int check_listener(const struct kt_config *config, const struct kt_config_listener *listener,
 			  struct kt_error *error)
 {
-	const struct {
-		const char *key;
-		const char *value;
-	} needed[] = {{"listen", listener->listen}, {"backend", listener->backend}};
 	int err;
 
-	for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
-		if (!needed[i].value)
-			return kt_error_set(error, EINVAL, listener->name, 0,
-					    "this listener has no '%s'", needed[i].key);
+	if (!listener->listen || !listener->backends.count)
+		return kt_error_set(error, EINVAL, listener->name, 0, "this listener has no '%s'",
+				    listener->listen ? "backend" : "listen");
+	if (listener->backends.count > KT_BACKENDS_MAX)
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has %zu backends (at most %d can be)",
+				    listener->backends.count, KT_BACKENDS_MAX);
+	if (listener->proxy_from.count > KT_PROXY_FROM_MAX)
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has %zu proxy-from (at most %d can be)",
+				    listener->proxy_from.count, KT_PROXY_FROM_MAX);
 	err = check_credentials(listener, error);
 	return err ? err : check_pools(config, listener, error);
 }

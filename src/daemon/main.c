@@ -38,6 +38,7 @@ struct start {
 	struct kt_config *config;
 	struct kt_control_listener control;
 	struct kt_listener_options listeners[KT_LISTENERS_MAX];
+	struct kt_address backends[KT_LISTENERS_MAX][KT_BACKENDS_MAX]; /* that these name */
 	struct kt_serving *serving;
 	struct kt_watcher *watcher;
 	int signal_fd;
@@ -123,6 +124,19 @@ static int describe_names(struct start *start, const struct kt_config_listener *
 	return 0;
 }
 
+static int describe_backends(struct start *start, size_t i, struct kt_error *error)
+{
+	const struct kt_config_texts *texts = &start->config->listeners[i].backends;
+	struct kt_listener_options *options = &start->listeners[i];
+	int err = 0;
+
+	for (size_t k = 0; k < texts->count && !err; k++)
+		err = kt_address_parse(texts->at[k], &start->backends[i][k], error);
+	options->backends = start->backends[i];
+	options->backend_count = texts->count;
+	return err;
+}
+
 /* What the engine is to be told; the addresses are resolved here. */
 static int describe_listener(struct start *start, size_t i, struct kt_error *error)
 {
@@ -138,13 +152,16 @@ static int describe_listener(struct start *start, size_t i, struct kt_error *err
 		.client_auth = listener->client_auth,
 		.ca_names = listener->ca_names,
 		.policy.profile = listener->profile,
+		.proxy_from = listener->proxy_from.at,
+		.proxy_from_count = listener->proxy_from.count,
+		.proxy_protocol = listener->proxy_protocol,
 	};
 	if (listener->pool)
 		options->pool = kt_pools_named(start->daemon.pools, listener->pool);
 	err = describe_names(start, listener, options, error);
 	if (!err)
 		err = kt_address_parse(listener->listen, &options->listen, error);
-	return err ? err : kt_address_parse(listener->backend, &options->backend, error);
+	return err ? err : describe_backends(start, i, error);
 }
 
 static int load_listeners(struct start *start, struct kt_error *error)
@@ -198,6 +215,12 @@ static void say_ktls(const struct start *start)
 		       strerror(support->attach_err));
 }
 
+static void say_listener(const struct kt_config_listener *listener, const char *address)
+{
+	kt_log(LOG_NOTICE, "listener %s: %s -> %s%s", listener->name, address,
+	       listener->backends.at[0], listener->backends.count > 1 ? " and others" : "");
+}
+
 static void say_ready(const struct start *start)
 {
 	char text[KT_ADDRESS_TEXT_MAX];
@@ -206,8 +229,7 @@ static void say_ready(const struct start *start)
 	for (size_t i = 0; i < start->config->listener_count; i++) {
 		if (kt_engine_address(start->daemon.engine, i, &address))
 			continue;
-		kt_log(LOG_NOTICE, "listener %s: %s -> %s", start->config->listeners[i].name,
-		       kt_address_format(&address, text), start->config->listeners[i].backend);
+		say_listener(&start->config->listeners[i], kt_address_format(&address, text));
 	}
 	kt_log(LOG_NOTICE, "ready");
 }

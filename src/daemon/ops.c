@@ -77,6 +77,16 @@ static json_t *names_info(const struct kt_config_names *names)
 	return all_of(&(struct gathered){made, lost});
 }
 
+static json_t *texts_info(const struct kt_config_texts *texts)
+{
+	json_t *list = json_array();
+	bool lost = false;
+
+	for (size_t i = 0; i < texts->count; i++)
+		lost |= json_array_append_new(list, kt_json_text(texts->at[i])) != 0;
+	return all_of(&(struct gathered){list, lost});
+}
+
 static json_t *listeners_info(const struct kt_daemon *daemon)
 {
 	json_t *list = json_array();
@@ -90,9 +100,11 @@ static json_t *listeners_info(const struct kt_daemon *daemon)
 		if (!kt_engine_address(daemon->engine, i, &address))
 			kt_address_format(&address, text);
 		lost |= json_array_append_new(
-				list, json_pack("{s:s, s:s, s:o, s:s, s:s?, s:o, s:s}", "name",
-						listener->name, "listen", text, "backend",
-						kt_json_text(listener->backend), "client_auth",
+				list, json_pack("{s:s, s:s, s:o, s:s, s:s, s:s?, s:o, s:s}", "name",
+						listener->name, "listen", text, "backends",
+						texts_info(&listener->backends), "proxy_protocol",
+						kt_config_proxy_words[listener->proxy_protocol],
+						"client_auth",
 						kt_config_client_auth_words[listener->client_auth],
 						"pool", listener->pool, "pools_by_name",
 						names_info(&listener->names), "ca_names",

@@ -17,8 +17,14 @@ static void free_memory(struct kt_conn *conn)
 	kt_flow_drop(conn->worker, &conn->up);
 	kt_flow_drop(conn->worker, &conn->down);
 	free(conn->out);
+	kt_proxy_drop(conn);
 	free(conn->alert);
 	kt_slab_give(&conn->worker->conn_memory, conn);
+}
+
+static bool wants_local(const struct kt_listener *listener)
+{
+	return listener->choose_pool || listener->proxy_protocol != KT_PROXY_OFF;
 }
 
 /* A peer that is gone already leaves both unset; the handshake will tell. */
@@ -29,24 +35,11 @@ static void identify_socket(struct kt_conn *conn)
 	if (getpeername(conn->fd, &conn->peer.sa, &len))
 		conn->peer.sa.sa_family = AF_UNSPEC;
 	len = sizeof conn->local;
-	if (conn->door->listener->choose_pool && getsockname(conn->fd, &conn->local.sa, &len))
+	if (wants_local(conn->door->listener) && getsockname(conn->fd, &conn->local.sa, &len))
 		conn->local.sa.sa_family = AF_UNSPEC;
 	len = sizeof conn->cookie;
 	if (getsockopt(conn->fd, SOL_SOCKET, SO_COOKIE, &conn->cookie, &len))
 		conn->cookie = 0;
-}
-
-static const struct sockaddr *known(const union kt_peer_address *address)
-{
-	return address->sa.sa_family == AF_UNSPEC ? NULL : &address->sa;
-}
-
-static int make_tls(struct kt_conn *conn)
-{
-	const struct kt_tls_options options = {.local = known(&conn->local),
-					       .remote = known(&conn->peer)};
-
-	return kt_tls_new(conn->door->context, &options, &conn->tls);
 }
 
 static struct kt_conn *make(struct kt_worker *worker, struct kt_door *door, int fd)
@@ -64,10 +57,6 @@ static struct kt_conn *make(struct kt_worker *worker, struct kt_door *door, int 
 	kt_list_init(&conn->timer_link);
 	kt_list_init(&conn->starved_link);
 	identify_socket(conn);
-	if (make_tls(conn)) {
-		free_memory(conn);
-		return NULL;
-	}
 	return conn;
 }
 
@@ -86,7 +75,10 @@ void kt_conn_new(struct kt_worker *worker, struct kt_door *door, int fd)
 	kt_list_append(&worker->conns, &conn->link);
 	kt_count(&worker->stats.accepted, 1);
 	kt_worker_arm(worker, conn, KT_TIMER_HANDSHAKE);
-	kt_handshake_start(conn);
+	if (kt_proxy_is_due(conn))
+		kt_proxy_start(conn);
+	else
+		kt_handshake_start(conn);
 	kt_conn_settle(conn);
 }
 
@@ -150,6 +142,10 @@ void kt_conn_die(struct kt_conn *conn)
 static void handle(struct kt_conn *conn, enum kt_op op, int res)
 {
 	switch ((enum kt_conn_state)conn->state) {
+	case KT_CONN_PROXY:
+		if (op == KT_OP_CLIENT_RECV)
+			kt_proxy_received(conn, res);
+		break;
 	case KT_CONN_HANDSHAKE:
 		if (op == KT_OP_CLIENT_RECV)
 			kt_handshake_received(conn, res);
@@ -157,8 +153,7 @@ static void handle(struct kt_conn *conn, enum kt_op op, int res)
 			kt_handshake_sent(conn, res);
 		break;
 	case KT_CONN_CONNECT:
-		if (op == KT_OP_BACKEND_CONNECT)
-			kt_backend_connected(conn, res);
+		kt_backend_complete(conn, op, res);
 		break;
 	case KT_CONN_RELAY:
 		kt_relay_complete(conn, op, res);
@@ -219,11 +214,12 @@ void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint32_t fla
 void kt_conn_expire(struct kt_conn *conn)
 {
 	switch ((enum kt_conn_state)conn->state) {
+	case KT_CONN_PROXY:
 	case KT_CONN_HANDSHAKE:
 		kt_handshake_fail(conn, "handshake_timeout");
 		break;
 	case KT_CONN_CONNECT:
-		kt_close_abrupt(conn, "backend_timeout", KT_ALERT_INTERNAL_ERROR);
+		kt_backend_expire(conn);
 		break;
 	case KT_CONN_RELAY:
 		kt_close_abrupt(conn,
@@ -244,7 +240,7 @@ bool kt_conn_cut(struct kt_conn *conn, const char *reason)
 {
 	bool in_use = conn->state < KT_CONN_CLOSING;
 
-	if (conn->state == KT_CONN_HANDSHAKE) {
+	if (conn->state <= KT_CONN_HANDSHAKE) {
 		kt_handshake_fail(conn, reason);
 		kt_conn_die(conn);
 	} else if (in_use) {

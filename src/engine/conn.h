@@ -2,7 +2,10 @@
 /*
  * One connection: a client's socket, later a backend's, and what stands between them.
  *
- *   accept ──► HANDSHAKE ──────► CONNECT ──────► RELAY ─┐
+ *   accept ──► PROXY             from those alone who may send a PROXY header;
+ *      │         │               failed: as in HANDSHAKE
+ *      ▼         ▼
+ *      └─────► HANDSHAKE ──────► CONNECT ──────► RELAY ─┐
  *                  │                │              │    │ both sides said they are done, or
  *     failed ──────┤   unreachable ─┤   one broke ─┤    │ one broke
  *                  ▼                ▼              ▼    │
@@ -30,7 +33,6 @@
 #ifndef KTRUST_ENGINE_CONN_H
 #define KTRUST_ENGINE_CONN_H
 
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,6 +41,7 @@
 
 #include "engine.h"
 #include "list.h"
+#include "proxy_v2.h"
 
 struct kt_worker;
 struct kt_door;
@@ -66,6 +69,7 @@ enum kt_op {
 	 1u << KT_OP_BACKEND_CANCEL)
 
 enum kt_conn_state {
+	KT_CONN_PROXY,
 	KT_CONN_HANDSHAKE,
 	KT_CONN_CONNECT,
 	KT_CONN_RELAY,
@@ -118,23 +122,22 @@ struct kt_alert_message {
 	uint8_t alert[KT_ALERT_LEN];
 };
 
-union kt_peer_address {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
-
 enum kt_timer {
 	KT_TIMER_HANDSHAKE,
-	KT_TIMER_CONNECT,
 	KT_TIMER_IDLE,
 	KT_TIMER_LINGER,
-	KT_TIMER_COUNT
+	KT_TIMER_CONNECT, /* and the next: a backend's share, by how many the listener has */
+	KT_TIMER_COUNT = KT_TIMER_CONNECT + KT_BACKENDS_MAX
 };
+
+static inline enum kt_timer kt_timer_connect(unsigned int backends)
+{
+	return (enum kt_timer)(KT_TIMER_CONNECT + backends - 1);
+}
 
 struct kt_conn {
 	struct kt_worker *worker;
-	const struct kt_door *door;
+	struct kt_door *door;
 	struct kt_list link;	  /* in worker->conns */
 	struct kt_list live_link; /* in worker->live: accepted, under worker->lock */
 	struct kt_list timer_link;
@@ -143,6 +146,7 @@ struct kt_conn {
 	uint64_t id;
 	uint64_t cookie;
 	uint64_t start_ns; /* CLOCK_MONOTONIC */
+	/* The client's, as a PROXY header said it, if one did. */
 	union kt_peer_address peer;
 	int fd;		       /* the client */
 	int backend_fd;	       /* -1: none */
@@ -159,7 +163,7 @@ struct kt_conn {
 	uint8_t warnings;      /* warning alerts since the last data */
 	int tls_status;	       /* what the last input of the handshake gave */
 	const char *reason;    /* static storage: how it ended, once decided */
-	struct kt_tls *tls;    /* NULL once the records are the kernel's */
+	struct kt_tls *tls;    /* NULL in PROXY, and once the records are the kernel's */
 	struct kt_flow up;     /* client to backend; its buf also takes bytes of the handshake */
 	struct kt_flow down;   /* backend to client */
 	uint8_t *out;	       /* records on their way to the client; NULL: none */
@@ -170,8 +174,13 @@ struct kt_conn {
 	uint32_t ktls_send_max; /* bytes of one send that surely fit a writable socket */
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;
+	uint8_t *proxy;		/* a PROXY header: the client's being read, or the backend's; NULL */
+	uint16_t proxy_len;	/* bytes of it, or so far */
+	uint16_t proxy_off;	/* of these, bytes that the backend has */
+	uint8_t backend;	/* index of the one that backend_fd is of */
+	uint8_t backends_tried; /* bits: 1 << index */
 	struct kt_conn_identity identity; /* meaningful once accepted */
-	/* Of our own end; unset where the listener has no choose_pool. */
+	/* What the client connected to; AF_UNSPEC where nobody asks (identify_socket). */
 	union kt_peer_address local;
 	struct kt_alert_message *alert; /* on its way, or sent; NULL: none was ever */
 	struct msghdr recv_msg;
@@ -262,8 +271,26 @@ void kt_backend_cancel(struct kt_conn *conn);
 /* Close the backend's socket once its operations are gone; reset: by RST. */
 void kt_backend_drop(struct kt_conn *conn, bool reset);
 
+/* ---- proxy.c --------------------------------------------------------------------------------- */
+
+/* Does the listener take a PROXY header from where this connection comes from? */
+bool kt_proxy_is_due(const struct kt_conn *conn);
+
+/* In PROXY: read the header. When it was good, the handshake is started. */
+void kt_proxy_start(struct kt_conn *conn);
+void kt_proxy_received(struct kt_conn *conn, int res);
+
+/*
+ * Make the header that the listener's backends get, if they get one, while the TLS engine knows
+ * whom it is about. -ENOMEM.
+ */
+KT_WARN_UNUSED int kt_proxy_compose(struct kt_conn *conn, const struct kt_tls_info *info);
+
+void kt_proxy_drop(struct kt_conn *conn);
+
 /* ---- handshake.c ----------------------------------------------------------------------------- */
 
+/* Its addresses are known. */
 void kt_handshake_start(struct kt_conn *conn);
 void kt_handshake_received(struct kt_conn *conn, int res);
 void kt_handshake_sent(struct kt_conn *conn, int res);
@@ -271,10 +298,18 @@ void kt_handshake_sent(struct kt_conn *conn, int res);
 /* It ends here, unaccepted, under this name (static storage): counted, and told by the probe. */
 void kt_handshake_fail(struct kt_conn *conn, const char *outcome);
 
+/* The same for an error of the client's socket (-errno), which is of no use any more. */
+void kt_handshake_break(struct kt_conn *conn, int err);
+
 /* ---- backend.c ------------------------------------------------------------------------------- */
 
 void kt_backend_connect(struct kt_conn *conn);
-void kt_backend_connected(struct kt_conn *conn, int res);
+
+/* In CONNECT: an operation has ended. */
+void kt_backend_complete(struct kt_conn *conn, enum kt_op op, int res);
+
+/* In CONNECT: the backend had its share of the time. */
+void kt_backend_expire(struct kt_conn *conn);
 
 /* ---- relay.c --------------------------------------------------------------------------------- */
 

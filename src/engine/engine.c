@@ -47,9 +47,33 @@ static int check_pools(const struct kt_listener_options *options, struct kt_erro
 	return 0;
 }
 
+static int check_backends(const struct kt_listener_options *options, struct kt_error *error)
+{
+	if (!options->backend_count)
+		return kt_error_set(error, EINVAL, options->name, 0, "a listener needs a backend");
+	if (options->backend_count > KT_BACKENDS_MAX)
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "a listener has %d backends at most", KT_BACKENDS_MAX);
+	for (size_t i = 0; i < options->backend_count; i++)
+		if (!options->backends[i].len)
+			return kt_error_set(error, EINVAL, options->name, 0,
+					    "a backend needs an address");
+	return 0;
+}
+
+static int check_networks(const struct kt_listener_options *options, struct kt_error *error)
+{
+	if (options->proxy_from_count > KT_PROXY_FROM_MAX)
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "a listener has %d networks of PROXY headers at most",
+				    KT_PROXY_FROM_MAX);
+	return 0;
+}
+
 static int check_listener(const struct kt_listener_options *options, struct kt_error *error)
 {
 	const char *name = options->name;
+	int err;
 
 	if (!name || !name[0] || strlen(name) >= sizeof((struct kt_listener *)0)->name)
 		return kt_error_set(error, EINVAL, name, 0,
@@ -58,9 +82,10 @@ static int check_listener(const struct kt_listener_options *options, struct kt_e
 	if (!options->credentials == !options->credentials_slot)
 		return kt_error_set(error, EINVAL, name, 0,
 				    "a listener needs a certificate, or a slot of them");
-	if (!options->backend.len)
-		return kt_error_set(error, EINVAL, name, 0, "a listener needs a backend");
-	return check_pools(options, error);
+	err = check_backends(options, error);
+	if (!err)
+		err = check_networks(options, error);
+	return err ? err : check_pools(options, error);
 }
 
 static int copy_credentials(struct kt_listener *to, const struct kt_listener_options *from,
@@ -76,6 +101,21 @@ static int copy_credentials(struct kt_listener *to, const struct kt_listener_opt
 		return kt_error_set(error, ENOMEM, from->name, 0, "out of memory");
 	memcpy(to->alpn, from->alpn, from->alpn_len);
 	to->alpn_len = from->alpn_len;
+	return 0;
+}
+
+static int copy_networks(struct kt_listener *to, const struct kt_listener_options *from,
+			 struct kt_error *error)
+{
+	size_t size = from->proxy_from_count * sizeof *to->proxy_from;
+
+	if (!size)
+		return 0;
+	to->proxy_from = malloc(size);
+	if (!to->proxy_from)
+		return kt_error_set(error, ENOMEM, from->name, 0, "out of memory");
+	memcpy(to->proxy_from, from->proxy_from, size);
+	to->proxy_from_count = from->proxy_from_count;
 	return 0;
 }
 
@@ -98,11 +138,14 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 			return err;
 		shared->listener_count++;
 		err = copy_credentials(to, from, error);
+		if (!err)
+			err = copy_networks(to, from, error);
 		if (err)
 			return err;
 		snprintf(to->name, sizeof to->name, "%s", from->name);
 		to->address = from->listen;
-		to->backend = from->backend;
+		memcpy(to->backends, from->backends, from->backend_count * sizeof *to->backends);
+		to->backend_count = (unsigned int)from->backend_count;
 		to->client_auth = from->client_auth;
 		if (from->client_auth != KT_CLIENT_AUTH_NONE)
 			to->pool = from->pool;
@@ -110,6 +153,7 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 		to->choose_arg = from->choose_arg;
 		to->ca_names = from->ca_names;
 		to->policy = from->policy;
+		to->proxy_protocol = from->proxy_protocol;
 	}
 	return 0;
 }
@@ -242,8 +286,9 @@ int kt_engine_new(const struct kt_engine_options *options, struct kt_engine **re
 	shared->ktls = options->ktls;
 	shared->timeout_ns[KT_TIMER_HANDSHAKE] =
 		milliseconds(options->handshake_timeout_ms, HANDSHAKE_TIMEOUT_MS);
-	shared->timeout_ns[KT_TIMER_CONNECT] =
-		milliseconds(options->connect_timeout_ms, CONNECT_TIMEOUT_MS);
+	for (unsigned int i = 1; i <= KT_BACKENDS_MAX; i++)
+		shared->timeout_ns[kt_timer_connect(i)] =
+			milliseconds(options->connect_timeout_ms, CONNECT_TIMEOUT_MS) / i;
 	shared->timeout_ns[KT_TIMER_IDLE] = milliseconds(options->idle_timeout_ms, IDLE_TIMEOUT_MS);
 	shared->timeout_ns[KT_TIMER_LINGER] = milliseconds(LINGER_TIMEOUT_MS, 0);
 	shared->connections_max =
@@ -361,6 +406,7 @@ void kt_engine_free(struct kt_engine *engine)
 	for (size_t i = 0; i < shared->listener_count; i++) {
 		kt_credentials_put(shared->listeners[i].credentials);
 		free(shared->listeners[i].alpn);
+		free(shared->listeners[i].proxy_from);
 		kt_names_fini(&shared->listeners[i].names);
 	}
 	free(shared->listeners);

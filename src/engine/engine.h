@@ -11,8 +11,7 @@
  * Lifetimes. Pools and slots of credentials in the options, and every pool that choose_pool
  * returns, must outlive the engine; everything else in the options is copied by kt_engine_new.
  *
- * What it does not do (yet): handoff, origin mode, PROXY protocol,
- * rekey (a KeyUpdate on an offloaded connection ends it under the name "key_update"), counting an
+ * What it does not do (yet): handoff, origin mode, rekey (a KeyUpdate on an offloaded connection ends it under the name "key_update"), counting an
  * AEAD key's records (RFC 8446 §5.5 allows about 390 GB of full AES-GCM records). Nor does it look
  * into what it relays: where pools are chosen by name, a client that one pool lets in may name
  * another host inside (HTTP's Host); that the two agree is for the backend to see to.
@@ -48,6 +47,20 @@ KT_WARN_UNUSED int kt_address_parse(const char *text, struct kt_address *ret_add
 /* The same notation back; returns buf. */
 char *kt_address_format(const struct kt_address *address, char buf[static KT_ADDRESS_TEXT_MAX]);
 
+/* ---- Networks (network.c) -------------------------------------------------------------------- */
+
+struct kt_network {
+	uint8_t addr[16]; /* IPv6, or IPv4-mapped */
+	uint8_t bits;	  /* of these, from the first */
+};
+
+/* "10.0.0.0/8", "fd00::/8", or one address. -EINVAL: none, or one with bits behind its length. */
+KT_WARN_UNUSED int kt_network_parse(const char *text, struct kt_network *ret_network,
+				    struct kt_error *error);
+
+/* An IPv4 address and its IPv4-mapped form are the same. Others than these two families: false. */
+bool kt_network_has(const struct kt_network *network, const struct sockaddr *address);
+
 /* ---- Making ---------------------------------------------------------------------------------- */
 
 enum kt_ktls_mode {
@@ -71,10 +84,21 @@ struct kt_pool_for {
  */
 KT_WARN_UNUSED int kt_pattern_check(const char *pattern, struct kt_error *error);
 
+#define KT_BACKENDS_MAX	  8  /* of one listener */
+#define KT_PROXY_FROM_MAX 64 /* likewise: each connection is compared with all of them */
+
+enum kt_proxy_protocol {
+	KT_PROXY_OFF,
+	KT_PROXY_V2, /* a header before the client's first byte (proxy_v2.h) */
+};
+
 struct kt_listener_options {
 	const char *name; /* for events; at most 31 bytes */
 	struct kt_address listen;
-	struct kt_address backend;
+	/* The best first: tried in this order until one connects (backend.c). 1 to KT_BACKENDS_MAX.
+	 */
+	const struct kt_address *backends;
+	size_t backend_count;
 	/* One of the two: the same for all clients, or where connections find theirs (by name). */
 	struct kt_credentials *credentials;
 	struct kt_credentials_slot *credentials_slot;
@@ -99,6 +123,14 @@ struct kt_listener_options {
 	void *choose_arg;
 	enum kt_ca_names ca_names;
 	struct kt_policy policy; /* of clients' certificates */
+	/*
+	 * From these networks a connection begins with a PROXY header (version 2), or is refused;
+	 * what that says is the client's address from then on, and our own. From anywhere else a
+	 * header is none. Copied.
+	 */
+	const struct kt_network *proxy_from;
+	size_t proxy_from_count;
+	enum kt_proxy_protocol proxy_protocol; /* that backends are told the client by */
 };
 
 struct kt_engine_options {
@@ -107,8 +139,9 @@ struct kt_engine_options {
 	unsigned int workers; /* threads; 0: one a CPU this process may run on */
 	enum kt_ktls_mode ktls;
 	unsigned int handshake_timeout_ms; /* accept to Finished; 0: 10,000 */
-	unsigned int connect_timeout_ms;   /* to the backend; 0: 5,000 */
-	unsigned int idle_timeout_ms;	   /* no byte delivered either way; 0: 3,600,000 */
+	/* To a backend: each of a listener's has an equal share of it. 0: 5,000 */
+	unsigned int connect_timeout_ms;
+	unsigned int idle_timeout_ms; /* no byte delivered either way; 0: 3,600,000 */
 	unsigned int connections_max; /* live in the whole engine; accepting pauses; 0: 65,536 */
 	enum kt_verifier_mode verifier;
 	bool forget_verdicts; /* no cache: every client's chain is decided anew */
@@ -182,6 +215,8 @@ void kt_engine_get_certificates_stats(const struct kt_engine *engine,
  *   ktls_unsupported   kTLS is required, and this kernel does not know the cipher
  *   ktls_failed        the kernel took no key, after the point where userspace could go on; or kTLS
  *                      is required and could not be attached
+ *   proxy_invalid      who must send a PROXY header sent none, or a malformed one
+ *   proxy_too_long     … one of more than 1,024 bytes after the first 16
  *   drained            cut by kt_engine_drain
  *   io_error, internal
  */
@@ -213,7 +248,7 @@ void kt_engine_each_version(const struct kt_engine *engine,
  *   protocol_error      a record or message that has no place here
  *   key_update          on an offloaded socket (userspace records go on)
  *   backend_unreachable, backend_timeout, no_descriptors, no_socket
- *                       it could not be connected to
+ *                       it could not be connected to; of several, what the last one said
  *   backend_reset       it broke; what it had sent was delivered
  *   backend_closed      it ended its side, then took no more
  *   backend_error       its socket broke in another way

@@ -19,10 +19,21 @@ static void read_more(struct kt_conn *conn)
 	kt_client_recv(conn, kt_tls_want(conn->tls));
 }
 
+static const struct sockaddr *known(const union kt_peer_address *address)
+{
+	return address->sa.sa_family == AF_UNSPEC ? NULL : &address->sa;
+}
+
 void kt_handshake_start(struct kt_conn *conn)
 {
+	const struct kt_tls_options options = {.local = known(&conn->local),
+					       .remote = known(&conn->peer)};
+
 	conn->state = KT_CONN_HANDSHAKE;
-	read_more(conn);
+	if (kt_tls_new(conn->door->context, &options, &conn->tls))
+		kt_handshake_fail(conn, "internal");
+	else
+		read_more(conn);
 }
 
 static void decide(struct kt_conn *conn, const struct kt_tls_info *info, const char *outcome)
@@ -33,15 +44,16 @@ static void decide(struct kt_conn *conn, const struct kt_tls_info *info, const c
 
 void kt_handshake_fail(struct kt_conn *conn, const char *outcome)
 {
-	struct kt_tls_info info;
+	struct kt_tls_info info = {.cipher_name = ""};
 
-	kt_tls_describe(conn->tls, &info);
+	if (conn->tls)
+		kt_tls_describe(conn->tls, &info);
 	decide(conn, &info, outcome);
 	/* Its alert, if there is one, is in the output already. */
 	kt_close_abrupt(conn, outcome, 0);
 }
 
-static void fail_broken(struct kt_conn *conn, int err)
+void kt_handshake_break(struct kt_conn *conn, int err)
 {
 	kt_handshake_fail(conn, err == -ECONNRESET || err == -EPIPE ? "peer_reset" : "io_error");
 	kt_conn_die(conn);
@@ -157,7 +169,7 @@ static void finish(struct kt_conn *conn)
 	bool fatal = false;
 
 	kt_tls_describe(conn->tls, &info);
-	if (!remember(conn, &info))
+	if (!remember(conn, &info) && !kt_proxy_compose(conn, &info))
 		refusal = place_records(conn, &fatal);
 	if (refusal) {
 		decide(conn, &info, refusal);
@@ -185,7 +197,7 @@ static void go_on(struct kt_conn *conn)
 void kt_handshake_received(struct kt_conn *conn, int res)
 {
 	if (res < 0) {
-		fail_broken(conn, res);
+		kt_handshake_break(conn, res);
 		return;
 	}
 	if (res) {
@@ -207,7 +219,7 @@ void kt_handshake_sent(struct kt_conn *conn, int res)
 	int more = kt_client_flushed(conn, res);
 
 	if (more < 0)
-		fail_broken(conn, more);
+		kt_handshake_break(conn, more);
 	else if (!more)
 		go_on(conn);
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backend.h"
 #include "blocks.h"
 #include "conn.h"
 #include "engine.h"
@@ -27,8 +28,9 @@
 /* What workers share; immutable while they run, but for the atomics. */
 struct kt_listener {
 	char name[32];
-	struct kt_address address; /* as bound */
-	struct kt_address backend;
+	struct kt_address address;		     /* as bound */
+	struct kt_address backends[KT_BACKENDS_MAX]; /* the best first */
+	unsigned int backend_count;
 	struct kt_credentials *credentials;	      /* NULL: those of … */
 	struct kt_credentials_slot *credentials_slot; /* … this; borrowed */
 	uint8_t *alpn;				      /* NULL: none */
@@ -41,6 +43,9 @@ struct kt_listener {
 	void *choose_arg;
 	enum kt_ca_names ca_names;
 	struct kt_policy policy;
+	struct kt_network *proxy_from; /* NULL: none */
+	size_t proxy_from_count;
+	enum kt_proxy_protocol proxy_protocol;
 };
 
 /*
@@ -75,6 +80,7 @@ struct kt_door {
 	struct kt_worker *worker;
 	const struct kt_listener *listener;
 	struct kt_tls_context *context;
+	struct kt_backend_rest rests[KT_BACKENDS_MAX];
 	int fd;	       /* -1: closed */
 	bool armed;    /* an accept is pending */
 	bool stopping; /* … and asked to end */
