@@ -152,10 +152,10 @@ TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
 TESTS_sh := bench/handshake.test cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
-	daemon/life.test daemon/pools.test daemon/swaps.test daemon/watch.test tls/example.test verify/limbo.test
+	daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test daemon/watch.test tls/example.test verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
-	daemon/allow.test daemon/command.test daemon/credentials.test daemon/life.test daemon/pools.test daemon/swaps.test \
+	daemon/allow.test daemon/command.test daemon/credentials.test daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test \
 	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test \
 	verify/web_roots
 TESTS_guest_only :=
