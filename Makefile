@@ -161,8 +161,8 @@ TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/root
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing := engine/slab pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
-	tls/ca_names tls/export tls/memory tls/split tls/staple verify/anchors verify/cache verify/cache_race verify/cases \
+TESTS_computing := engine/proxy_v2 engine/slab pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
+	tls/ca_names tls/export tls/memory tls/several tls/split tls/staple verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/keys verify/memory verify/path verify/revocation verify/signature_memo verify/signer verify/tamper verify/threads \
 	verify/verify
 # The guest needs root; without it, tools/check says so.
