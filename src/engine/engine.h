@@ -11,10 +11,11 @@
  * Lifetimes. Pools and slots of credentials in the options, and every pool that choose_pool
  * returns, must outlive the engine; everything else in the options is copied by kt_engine_new.
  *
- * What it does not do (yet): handoff, origin mode, rekey (a KeyUpdate on an offloaded connection ends it under the name "key_update"), counting an
- * AEAD key's records (RFC 8446 §5.5 allows about 390 GB of full AES-GCM records). Nor does it look
- * into what it relays: where pools are chosen by name, a client that one pool lets in may name
- * another host inside (HTTP's Host); that the two agree is for the backend to see to.
+ * What it does not do (yet): handoff, origin mode, rekey (a KeyUpdate on an offloaded connection
+ * ends it under the name "key_update"), counting an AEAD key's records (RFC 8446 §5.5 allows about
+ * 390 GB of full AES-GCM records). Nor does it look into what it relays: where pools are chosen by
+ * name, a client that one pool lets in may name another host inside (HTTP's Host); that the two
+ * agree is for the backend to see to.
  */
 #ifndef KTRUST_ENGINE_H
 #define KTRUST_ENGINE_H

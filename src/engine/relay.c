@@ -143,6 +143,9 @@ static void up_decrypt(struct kt_conn *conn)
 	ssize_t len = kt_tls_read(conn->tls, conn->up.buf, KT_BLOCK_LEN);
 
 	kt_client_flush(conn);
+	/* There was no memory for its words. */
+	if (conn->state != KT_CONN_RELAY)
+		return;
 	if (len > 0) {
 		up_deliver(conn, (size_t)len);
 	} else if (!len) {
