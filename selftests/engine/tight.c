@@ -236,20 +236,27 @@ static void *speak_on(void *arg)
 	return NULL;
 }
 
+/* All connect, then all speak, until a read has found no block. */
+static void gather(struct crowd *crowd, struct rig *rig, SSL_CTX *context,
+		   void *(*speaker)(void *peer))
+{
+	no_more_blocks = true;
+	for (int i = 0; i < CROWD; i++) {
+		peer_connect(&crowd->peer[i], rig, context);
+		ASSERT_EQ(1, peer_handshake(&crowd->peer[i]));
+		crowd->backend[i] = rig_accept(rig);
+	}
+	for (int i = 0; i < CROWD; i++)
+		ASSERT_EQ(0, pthread_create(&crowd->thread[i], NULL, speaker, &crowd->peer[i]));
+	WAIT_UNTIL(refused > 0);
+}
+
 /* All are stuck, some with a block, the others before they could have one; then all go on. */
 TEST_F_TIMEOUT(tight, reads_wait_while_there_are_no_blocks, 120)
 {
 	static struct crowd crowd;
 
-	no_more_blocks = true;
-	for (int i = 0; i < CROWD; i++) {
-		peer_connect(&crowd.peer[i], &self->rig, self->context);
-		ASSERT_EQ(1, peer_handshake(&crowd.peer[i]));
-		crowd.backend[i] = rig_accept(&self->rig);
-	}
-	for (int i = 0; i < CROWD; i++)
-		ASSERT_EQ(0, pthread_create(&crowd.thread[i], NULL, speak, &crowd.peer[i]));
-	WAIT_UNTIL(refused > 0);
+	gather(&crowd, &self->rig, self->context, speak);
 	take_all(&crowd);
 	for (int i = 0; i < CROWD; i++) {
 		pthread_join(crowd.thread[i], NULL);
@@ -265,15 +272,7 @@ TEST_F_TIMEOUT(tight, reads_that_wait_can_be_cut, 120)
 {
 	static struct crowd crowd;
 
-	no_more_blocks = true;
-	for (int i = 0; i < CROWD; i++) {
-		peer_connect(&crowd.peer[i], &self->rig, self->context);
-		ASSERT_EQ(1, peer_handshake(&crowd.peer[i]));
-		crowd.backend[i] = rig_accept(&self->rig);
-	}
-	for (int i = 0; i < CROWD; i++)
-		ASSERT_EQ(0, pthread_create(&crowd.thread[i], NULL, speak_on, &crowd.peer[i]));
-	WAIT_UNTIL(refused > 0);
+	gather(&crowd, &self->rig, self->context, speak_on);
 	EXPECT_EQ(CROWD, kt_engine_drain(self->rig.engine, 0));
 	for (int i = 0; i < CROWD; i++) {
 		pthread_join(crowd.thread[i], NULL);

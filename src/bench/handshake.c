@@ -6,9 +6,10 @@
 
 /* ---- Measuring ------------------------------------------------------------------------------- */
 
-static int rate(struct kt_bench_stage *stage, const struct kt_bench_server *server, double seconds,
+static int rate(struct kt_bench_stage *stage, size_t side, const struct kt_bench_options *options,
 		double *ret_value, struct kt_error *error)
 {
+	const struct kt_bench_server *server = &stage->servers[side];
 	uint64_t before, after, done;
 	/* Every client once, so that none is new. */
 	int ret = kt_bench_load_run(stage->load, server->port, KT_BENCH_CLIENTS, 0, &done, error);
@@ -16,7 +17,8 @@ static int rate(struct kt_bench_stage *stage, const struct kt_bench_server *serv
 	if (ret == 0)
 		ret = kt_bench_server_cpu_ns(server, &before, error);
 	if (ret == 0)
-		ret = kt_bench_load_run(stage->load, server->port, 0, seconds, &done, error);
+		ret = kt_bench_load_run(stage->load, server->port, 0, options->seconds, &done,
+					error);
 	if (ret == 0)
 		ret = kt_bench_server_cpu_ns(server, &after, error);
 	if (ret)
@@ -28,23 +30,7 @@ static int rate(struct kt_bench_stage *stage, const struct kt_bench_server *serv
 	return 0;
 }
 
-#define SIDE(name, side)                                                                           \
-	static int name(const struct kt_bench_case *of, void *state,                               \
-			const struct kt_bench_options *options, double *ret_value,                 \
-			struct kt_error *error)                                                    \
-	{                                                                                          \
-		struct kt_bench_stage *stage = state;                                              \
-                                                                                                   \
-		(void)of;                                                                          \
-		return rate(stage, &stage->servers[side], options->seconds, ret_value, error);     \
-	}
-SIDE(ours, KT_BENCH_OURS)
-SIDE(stock, KT_BENCH_STOCK)
-SIDE(first, KT_BENCH_FIRST_PEER)
-SIDE(second, KT_BENCH_FIRST_PEER + 1)
-SIDE(third, KT_BENCH_FIRST_PEER + 2)
-SIDE(fourth, KT_BENCH_FIRST_PEER + 3)
-SIDE(fifth, KT_BENCH_FIRST_PEER + 4)
+KT_BENCH_STAGE_SIDES(rate)
 
 /* ---- Cases ----------------------------------------------------------------------------------- */
 
@@ -53,7 +39,7 @@ SIDE(fifth, KT_BENCH_FIRST_PEER + 4)
 		.name = (text), .unit = "1/cpu-s", .threads = 1, .more_is_better = true,           \
 		.prepare = kt_bench_stage_prepare, .finish = kt_bench_stage_finish,                \
 		.is_there = kt_bench_stage_is_there, .size = (what),                               \
-		.measure = {ours, stock, NULL, first, second, third, fourth, fifth}, .peers = {    \
+		.measure = KT_BENCH_STAGE_MEASURES, .peers = {                                     \
 			KT_BENCH_PEER_NAMES                                                        \
 		}                                                                                  \
 	}

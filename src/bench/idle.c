@@ -65,13 +65,15 @@ static int hold(struct kt_bench_stage *stage, const struct kt_bench_server *serv
 }
 
 /* Of a fresh server: memory that was needed once may be kept. */
-static int measure(struct kt_bench_stage *stage, size_t side, double *ret_value,
+static int measure(struct kt_bench_stage *stage, size_t side,
+		   const struct kt_bench_options *options, double *ret_value,
 		   struct kt_error *error)
 {
 	const struct kt_bench_server *server = &stage->servers[side];
 	uint64_t before, after, done;
 	int ret = kt_bench_stage_restart(stage, side, error);
 
+	(void)options;
 	if (ret == 0)
 		ret = kt_bench_load_run(stage->load, server->port, WARM_UP, 0, &done, error);
 	if (ret == 0)
@@ -84,29 +86,13 @@ static int measure(struct kt_bench_stage *stage, size_t side, double *ret_value,
 	return 0;
 }
 
-#define SIDE(name, side)                                                                           \
-	static int name(const struct kt_bench_case *of, void *state,                               \
-			const struct kt_bench_options *options, double *ret_value,                 \
-			struct kt_error *error)                                                    \
-	{                                                                                          \
-		(void)of;                                                                          \
-		(void)options;                                                                     \
-		return measure(state, (side), ret_value, error);                                   \
-	}
-SIDE(ours, KT_BENCH_OURS)
-SIDE(stock, KT_BENCH_STOCK)
-SIDE(first, KT_BENCH_FIRST_PEER)
-SIDE(second, KT_BENCH_FIRST_PEER + 1)
-SIDE(third, KT_BENCH_FIRST_PEER + 2)
-SIDE(fourth, KT_BENCH_FIRST_PEER + 3)
-SIDE(fifth, KT_BENCH_FIRST_PEER + 4)
+KT_BENCH_STAGE_SIDES(measure)
 
 #define CASE(text, what)                                                                           \
 	{                                                                                          \
 		.name = (text), .unit = "B", .threads = 1, .prepare = prepare,                     \
 		.finish = kt_bench_stage_finish, .is_there = kt_bench_stage_is_there,              \
-		.size = (what),                                                                    \
-		.measure = {ours, stock, NULL, first, second, third, fourth, fifth}, .peers = {    \
+		.size = (what), .measure = KT_BENCH_STAGE_MEASURES, .peers = {                     \
 			KT_BENCH_PEER_NAMES                                                        \
 		}                                                                                  \
 	}

@@ -45,4 +45,30 @@ bool kt_bench_stage_is_there(void *state, size_t side, char note[static KT_BENCH
 KT_WARN_UNUSED int kt_bench_stage_restart(struct kt_bench_stage *stage, size_t side,
 					  struct kt_error *error);
 
+/*
+ * Of a suite's file: kt_bench_case.measure and .peers, each side by
+ *   int measure(struct kt_bench_stage *stage, size_t side, const struct kt_bench_options *options,
+ *               double *ret_value, struct kt_error *error);
+ */
+#define KT_BENCH_STAGE_SIDE(name, measure, side)                                                   \
+	static int name(const struct kt_bench_case *of, void *state,                               \
+			const struct kt_bench_options *options, double *ret_value,                 \
+			struct kt_error *error)                                                    \
+	{                                                                                          \
+		(void)of;                                                                          \
+		return measure(state, (side), options, ret_value, error);                          \
+	}
+#define KT_BENCH_STAGE_SIDES(measure)                                                              \
+	KT_BENCH_STAGE_SIDE(ours, measure, KT_BENCH_OURS)                                          \
+	KT_BENCH_STAGE_SIDE(stock, measure, KT_BENCH_STOCK)                                        \
+	KT_BENCH_STAGE_SIDE(first, measure, KT_BENCH_FIRST_PEER)                                   \
+	KT_BENCH_STAGE_SIDE(second, measure, KT_BENCH_FIRST_PEER + 1)                              \
+	KT_BENCH_STAGE_SIDE(third, measure, KT_BENCH_FIRST_PEER + 2)                               \
+	KT_BENCH_STAGE_SIDE(fourth, measure, KT_BENCH_FIRST_PEER + 3)                              \
+	KT_BENCH_STAGE_SIDE(fifth, measure, KT_BENCH_FIRST_PEER + 4)
+#define KT_BENCH_STAGE_MEASURES                                                                    \
+	{                                                                                          \
+		ours, stock, NULL, first, second, third, fourth, fifth                             \
+	}
+
 #endif
