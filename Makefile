@@ -86,8 +86,8 @@ SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c
 # What a side proves itself with
 SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/tls/credentials_slot.c \
 	src/tls/describe_credentials.c src/tls/secret_file.c src/tls/serve.c src/tls/staple.c
-# For executables only; see the file.
-SRC_tls_program := src/tls/d2i_x509.c
+# For executables only; see the files.
+SRC_tls_program := src/tls/d2i_x509.c src/tls/evp_kdf_derive.c src/tls/shortcuts.c src/tls/tls13_kdf.c
 SRC_engine_proxy := src/engine/proxy_v2_parse.c src/engine/proxy_v2_write.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
@@ -131,7 +131,7 @@ TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image 
 	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/state_injected ktls/ulp_info
-TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records tls/several \
+TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records tls/several tls/shortcuts \
 	tls/split tls/staple
 TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/general_name verify/host verify/keys verify/match \
@@ -188,6 +188,7 @@ SRC_testlib := selftests/lib/der_writer.c selftests/lib/harness.c selftests/lib/
 TLS_LAB = $(call obj,selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_tls),$(eval TEST_OBJ_$(t) = $$(TLS_LAB)))
 TEST_OBJ_tls/decoded += $(call obj,$(SRC_tls_program))
+TEST_OBJ_tls/shortcuts += $(call obj,$(SRC_tls_program))
 ENGINE_LAB = $(call obj,$(SRC_engine) selftests/engine/rig.c selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_engine),$(eval TEST_OBJ_$(t) = $$(ENGINE_LAB)))
 TEST_LIBS := -lssl -lcrypto -lpsl -lurcu-bp -luring -lbpf -ljansson -lm

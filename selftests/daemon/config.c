@@ -104,6 +104,7 @@ static const struct {
 	{"ktrust", "verdicts-max", "0"},
 	{"ktrust", "signatures-max", "16777216"},
 	{"ktrust", "certificates-max", "0"},
+	{"ktrust", "shortcuts", "no"},
 };
 
 #define FULL (sizeof full / sizeof full[0])
@@ -194,6 +195,7 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_EQ(0, config->verdicts_max);
 	EXPECT_EQ(1u << 24, config->signatures_max);
 	EXPECT_EQ(0, config->certificates_max);
+	EXPECT_EQ(0, config->shortcuts);
 }
 
 TEST(the_cases_here_cover_every_setting)

@@ -23,6 +23,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "../tls/shortcuts.h"
 #include "daemon.h"
 #include "log.h"
 #include "options.h"
@@ -375,6 +376,7 @@ static int serve(struct start *start)
 	struct kt_error error = {0};
 
 	kt_files_raise(start->config);
+	kt_shortcuts_turn(start->config->shortcuts);
 	if (set_up(start, &error)) {
 		kt_log_error("not started", &error);
 		return EXIT_SYSTEM;
