@@ -73,7 +73,7 @@ SRC_verify_cache := src/verify/cache.c src/verify/signature_memo.c src/verify/si
 	src/verify/verdict_cache.c src/verify/ways.c
 SRC_verify := $(SRC_verify_names) $(SRC_verify_cache) src/verify/algorithm.c src/verify/anchor_cache.c \
 	src/verify/both.c src/verify/cert.c src/verify/crl_memory.c src/verify/crl_scope.c src/verify/crl_serials.c \
-	src/verify/decision.c src/verify/decode.c src/verify/keys.c src/verify/library.c \
+	src/verify/decision.c src/verify/decode.c src/verify/ecdsa.c src/verify/keys.c src/verify/library.c \
 	src/verify/library_error.c src/verify/limits.c src/verify/path.c src/verify/policies.c \
 	src/verify/revocation.c src/verify/rule.c src/verify/rules.c src/verify/signer.c \
 	src/verify/subject.c src/verify/verdict.c src/verify/verify.c src/verify/web.c \
@@ -87,7 +87,8 @@ SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c
 SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/tls/credentials_slot.c \
 	src/tls/describe_credentials.c src/tls/secret_file.c src/tls/serve.c src/tls/staple.c
 # For executables only; see the files.
-SRC_tls_program := src/tls/d2i_x509.c src/tls/evp_kdf_derive.c src/tls/shortcuts.c src/tls/tls13_kdf.c
+SRC_tls_program := src/tls/d2i_x509.c src/tls/evp_digest_verify.c src/tls/evp_kdf_derive.c src/tls/fast_key.c src/tls/fast_keys.c \
+	src/tls/shortcuts.c src/tls/tls13_kdf.c
 SRC_engine_proxy := src/engine/proxy_v2_parse.c src/engine/proxy_v2_write.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \

@@ -104,6 +104,7 @@ static const struct {
 	{"ktrust", "verdicts-max", "0"},
 	{"ktrust", "signatures-max", "16777216"},
 	{"ktrust", "certificates-max", "0"},
+	{"ktrust", "fast-keys-max", "0"},
 	{"ktrust", "shortcuts", "no"},
 };
 
@@ -195,6 +196,7 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_EQ(0, config->verdicts_max);
 	EXPECT_EQ(1u << 24, config->signatures_max);
 	EXPECT_EQ(0, config->certificates_max);
+	EXPECT_EQ(0, config->fast_keys_max);
 	EXPECT_EQ(0, config->shortcuts);
 }
 

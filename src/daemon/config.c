@@ -94,6 +94,9 @@ static const struct entry entries[] = {
 	{{"ktrust", "certificates-max", "N",
 	  "clients' certificates that stay decoded; 0: none (default 4096)"},
 	 .kind = NUMBER, .offset = DAEMON(certificates_max), .min = 0, .max = 1u << 20},
+	{{"ktrust", "fast-keys-max", "N",
+	  "keys of clients that come often with tables to check them by; 0: none (default 64)"},
+	 .kind = NUMBER, .offset = DAEMON(fast_keys_max), .min = 0, .max = 512},
 	{{"ktrust", "shortcuts", "yes|no",
 	  "answer libssl here what takes libcrypto longer (default yes)"},
 	 .kind = WORD, .offset = DAEMON(shortcuts), .words = no_yes},
@@ -481,6 +484,7 @@ struct kt_config *kt_config_new(void)
 	config->verdicts_max = 4096;
 	config->signatures_max = 65536;
 	config->certificates_max = 4096;
+	config->fast_keys_max = 64;
 	config->shortcuts = 1;
 	config->connections_max = 65536; /* said here and not by the engine: files must do for it */
 	config->control = strdup(KT_CONTROL_DEFAULT);

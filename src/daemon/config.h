@@ -139,6 +139,7 @@ struct kt_config {
 	unsigned int signatures_max;
 	unsigned int certificates_max; /* 0: each is decoded anew */
 	char *state;		       /* directory; NULL: nothing outlives the process */
+	unsigned int fast_keys_max;    /* 0: none */
 	unsigned int shortcuts;	       /* 1: yes */
 	unsigned int start_from_state; /* 1: yes */
 	struct kt_config_pool pools[KT_POOLS_MAX];

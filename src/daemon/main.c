@@ -23,6 +23,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "../tls/fast_keys.h"
 #include "../tls/shortcuts.h"
 #include "daemon.h"
 #include "log.h"
@@ -276,6 +277,7 @@ static void tear_down(struct start *start)
 	kt_watcher_free(start->watcher);
 	kt_serving_free(start->serving);
 	kt_engine_free(start->daemon.engine);
+	kt_fast_keys_stop();
 	for (size_t i = 0; i < KT_LISTENERS_MAX; i++)
 		free((void *)start->listeners[i].pools);
 	kt_identities_free(start->daemon.identities);
@@ -377,6 +379,8 @@ static int serve(struct start *start)
 
 	kt_files_raise(start->config);
 	kt_shortcuts_turn(start->config->shortcuts);
+	if (kt_fast_keys_start(start->config->fast_keys_max))
+		kt_log(LOG_WARNING, "no thread for fast-keys-max: keys have no tables");
 	if (set_up(start, &error)) {
 		kt_log_error("not started", &error);
 		return EXIT_SYSTEM;

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../tls/fast_keys.h"
+
 int kt_op_done(json_t *result, json_t **ret_result, struct kt_error *error)
 {
 	if (!result)
@@ -203,18 +205,21 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 	struct kt_engine_stats s;
 	struct kt_verify_cache_stats c;
 	struct kt_tls_certificates_stats d;
+	struct kt_fast_keys_stats f;
 
 	(void)question;
 	(void)control;
 	kt_engine_get_stats(daemon->engine, &s);
 	kt_engine_get_cache_stats(daemon->engine, &c);
 	kt_engine_get_certificates_stats(daemon->engine, &d);
+	kt_fast_keys_get_stats(&f);
 	kt_engine_each_outcome(daemon->engine, add_count, &outcomes);
 	kt_engine_each_end(daemon->engine, add_count, &ends);
 	kt_engine_each_version(daemon->engine, add_version, &versions);
 	return kt_op_done(
 		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
-			  "s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I}}",
+			  "s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I}, "
+			  "s:{s:I, s:I, s:I}}",
 			  "accepted", (json_int_t)s.accepted, "accept_pauses",
 			  (json_int_t)s.accept_pauses, "handshakes_ok", (json_int_t)s.handshakes_ok,
 			  "handshakes_failed", (json_int_t)s.handshakes_failed, "handshaking",
@@ -231,7 +236,9 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 			  (json_int_t)c.signature_inserts, "decoded_certificates", "hits",
 			  (json_int_t)d.hits, "misses", (json_int_t)d.misses, "inserts",
 			  (json_int_t)d.inserts, "certificates", (json_int_t)d.certificates,
-			  "der_bytes", (json_int_t)d.der_bytes),
+			  "der_bytes", (json_int_t)d.der_bytes, "fast_keys", "keys",
+			  (json_int_t)f.keys, "made", (json_int_t)f.made, "checks",
+			  (json_int_t)f.checks),
 		ret_result, error);
 }
 

@@ -19,6 +19,7 @@
 #include <ktrust/tls.h>
 
 #include "credentials.h"
+#include "decoded.h"
 #include "records.h"
 
 /* Bytes a peer may send before its Finished: the largest hello, its chain, and some air. */
@@ -96,10 +97,10 @@ struct kt_tls {
 	const char *failure; /* static; set exactly in KT_TLS_ENDED */
 	int peer_alert;	     /* -1: none */
 	struct kt_tls_cursor cursor;
+	struct kt_decoded_look look; /* for the peer's certificates among context->certificates */
 	uint32_t bytes_in;     /* during the handshake */
 	uint32_t idle_records; /* read since the handshake, or the last application data */
 	bool records_used;     /* bytes went through the userspace records */
-	bool decoded_anew;     /* a certificate of the peer's was not among context->certificates */
 	bool greeted;	       /* the hello was looked at: name and pool are settled */
 	const struct sockaddr *local, *remote; /* borrowed; for choose_pool */
 	struct kt_pool *pool;		       /* borrowed; NULL: none, or not chosen yet */

@@ -40,7 +40,7 @@ struct kt_tls_certificates {
 /* Where this thread's handshake looks; only within kt_decoded_begin and _end. */
 static _Thread_local struct {
 	struct kt_tls_certificates *certificates;
-	bool missed;
+	struct kt_decoded_look *look;
 } here __attribute__((tls_model("initial-exec")));
 
 int kt_tls_certificates_new(size_t most, struct kt_tls_certificates **ret_certificates)
@@ -140,16 +140,21 @@ static X509 *look_up(struct kt_tls_certificates *certificates, const uint8_t *de
 	return x509;
 }
 
-void kt_decoded_begin(struct kt_tls_certificates *certificates)
+void kt_decoded_begin(struct kt_tls_certificates *certificates, struct kt_decoded_look *look)
 {
 	here.certificates = certificates;
-	here.missed = false;
+	here.look = look;
 }
 
-bool kt_decoded_end(void)
+void kt_decoded_stop(void)
 {
 	here.certificates = NULL;
-	return here.missed;
+}
+
+void kt_decoded_end(void)
+{
+	here.certificates = NULL;
+	here.look = NULL;
 }
 
 X509 *kt_decoded_find(const uint8_t *der, size_t len)
@@ -160,9 +165,16 @@ X509 *kt_decoded_find(const uint8_t *der, size_t len)
 		return NULL;
 	x509 = len <= KT_DECODED_BYTES_MAX ? look_up(here.certificates, der, len) : NULL;
 	if (!x509)
-		here.missed = true;
+		here.look->missed = true;
+	else if (!here.look->key)
+		here.look->key = X509_get0_pubkey(x509);
 	count(x509 ? &here.certificates->hits : &here.certificates->misses, 1);
 	return x509;
+}
+
+bool kt_decoded_has_key(const EVP_PKEY *pkey)
+{
+	return here.look && pkey && pkey == here.look->key;
 }
 
 /* ---- Keeping -------------------------------------------------------------------------------- */

@@ -28,13 +28,29 @@
 
 #define KT_DECODED_BYTES_MAX 8192 /* of a certificate's DER; larger ones are not kept */
 
-/* In this thread, until kt_decoded_end, kt_decoded_find looks here. NULL: nowhere. */
-void kt_decoded_begin(struct kt_tls_certificates *certificates);
-/* Was something looked for since the last begin, and not here? May be called again. */
-bool kt_decoded_end(void);
+/* What one handshake has looked for, from its first begin to its last end. Begins as zeros. */
+struct kt_decoded_look {
+	bool missed;	     /* something was looked for, and not here */
+	const EVP_PKEY *key; /* of the first that was found: a peer's own comes first */
+};
+
+/*
+ * In this thread, until kt_decoded_end, kt_decoded_find looks here, for the handshake that look
+ * belongs to. NULL: nowhere.
+ */
+void kt_decoded_begin(struct kt_tls_certificates *certificates, struct kt_decoded_look *look);
+/* No more looking: all of the peer's certificates are there. */
+void kt_decoded_stop(void);
+void kt_decoded_end(void);
 
 /* A reference for the caller to free; NULL: it is not here, or nobody looks. */
 X509 *kt_decoded_find(const uint8_t *der, size_t len);
+
+/*
+ * Is it the key of the peer's certificate, found here? Then it is decoded once for all handshakes,
+ * and has one address.
+ */
+bool kt_decoded_has_key(const EVP_PKEY *pkey);
 
 /* Keep it, if it is not here yet and there is room. */
 void kt_decoded_keep(struct kt_tls_certificates *certificates, X509 *x509);

@@ -54,9 +54,9 @@ static bool is_tls13_kdf(EVP_KDF_CTX *context)
 			   : NULL;
 	if (!provider || strcmp(provider, "default") != 0)
 		return false;
-	if (EVP_KDF_up_ref((EVP_KDF *)kdf) && !__atomic_compare_exchange_n(&known, &none, kdf, false,
-									    __ATOMIC_ACQ_REL,
-									    __ATOMIC_ACQUIRE))
+	if (EVP_KDF_up_ref((EVP_KDF *)kdf) &&
+	    !__atomic_compare_exchange_n(&known, &none, kdf, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
 		EVP_KDF_free((EVP_KDF *)kdf);
 	return true;
 }

@@ -7,7 +7,6 @@
 #include <openssl/err.h>
 
 #include "connection.h"
-#include "decoded.h"
 
 static bool make_ssl(struct kt_tls *tls)
 {
@@ -216,7 +215,7 @@ static void keep_certificates(const struct kt_tls *tls)
 	X509 *leaf = SSL_get0_peer_certificate(tls->ssl);
 	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(tls->ssl);
 
-	if (!tls->decoded_anew || !leaf)
+	if (!tls->look.missed || !leaf)
 		return;
 	kt_decoded_keep(tls->context->certificates, leaf);
 	for (int i = 0; i < sk_X509_num(chain); i++)
@@ -254,9 +253,9 @@ static int drive(struct kt_tls *tls)
 	int ret, ssl_error;
 
 	ERR_clear_error();
-	kt_decoded_begin(tls->context->certificates);
+	kt_decoded_begin(tls->context->certificates, &tls->look);
 	ret = SSL_do_handshake(tls->ssl);
-	tls->decoded_anew |= kt_decoded_end();
+	kt_decoded_end();
 	ssl_error = SSL_get_error(tls->ssl, ret);
 	kt_tls_take_back_ca_names(tls);
 	kt_tls_export_watch(tls);

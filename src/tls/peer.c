@@ -5,7 +5,6 @@
 
 #include "../verify/x509.h"
 #include "connection.h"
-#include "decoded.h"
 
 /* ---- Who the peer says it is ---------------------------------------------------------------- */
 
@@ -118,7 +117,7 @@ int kt_tls_verify_peer(X509_STORE_CTX *store, void *arg)
 
 	(void)arg;
 	/* All of the peer's are decoded by now; what verifying decodes is not the peer's. */
-	tls->decoded_anew |= kt_decoded_end();
+	kt_decoded_stop();
 	if (!copy_san(leaf, tls->peer, sizeof tls->peer))
 		kt_peer_common_name(leaf, tls->peer, sizeof tls->peer);
 	kt_tls_judge(tls, leaf, X509_STORE_CTX_get0_untrusted(store));

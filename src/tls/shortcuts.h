@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether a program that stands between libssl and libcrypto (d2i_x509.c and its neighbours) answers
- * by itself what it knows. A switch for the whole process, for those who measure, and those who
- * doubt; on at start. The certificates that stay decoded have one of their own (decoded.h).
+ * Whether a program that stands between libssl and libcrypto (d2i_x509.c and its neighbours)
+ * answers by itself what it knows. A switch for the whole process, for those who measure, and those
+ * who doubt; on at start. The certificates that stay decoded have one of their own (decoded.h).
  *
  * Threads: any; a change holds for what is asked from then on.
  */

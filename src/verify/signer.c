@@ -12,9 +12,9 @@
 #include <openssl/rsa.h>
 
 #include "cache.h"
+#include "ecdsa.h"
 
-#define RSA_BYTES_MAX	1024 /* 8,192 bits: algorithm.c lets no larger key through */
-#define ECDSA_BYTES_MAX 67   /* of a number modulo P-521's order, and a sign */
+#define RSA_BYTES_MAX 1024 /* 8,192 bits: algorithm.c lets no larger key through */
 
 enum hash { NO_HASH = -1, SHA256, SHA384, SHA512, HASHES };
 
@@ -156,30 +156,10 @@ static bool name_of(struct kt_signer *signer, const struct kt_signed *object,
 
 /* ---- Checking -------------------------------------------------------------------------------- */
 
-/* An INTEGER in DER, not negative. */
-static bool read_number(struct kt_der_view *in, BIGNUM *number)
-{
-	struct kt_der_item item;
-
-	return kt_der_expect(in, KT_DER_INTEGER, &item) && kt_der_is_integer(item.content) &&
-	       !(item.content.data[0] & 0x80) && item.content.len <= ECDSA_BYTES_MAX &&
-	       BN_bin2bn(item.content.data, (int)item.content.len, number);
-}
-
-/* Ecdsa-Sig-Value (RFC 3279 §2.2.3). ECDSA_verify would decode it, and encode it to compare. */
-static bool read_ecdsa(struct kt_signer *signer, struct kt_der_view signature)
-{
-	struct kt_der_item sequence;
-
-	return kt_der_expect(&signature, KT_DER_SEQUENCE, &sequence) && !signature.len &&
-	       read_number(&sequence.content, signer->r) &&
-	       read_number(&sequence.content, signer->s) && !sequence.content.len;
-}
-
 static bool check_ecdsa(struct kt_signer *signer, EC_KEY *key, const struct sum *sum,
 			struct kt_der_view signature)
 {
-	return read_ecdsa(signer, signature) &&
+	return kt_ecdsa_read(signature, signer->r, signer->s) &&
 	       ECDSA_do_verify(sum->bytes, (int)sum->len, signer->ecdsa, key) == 1;
 }
 

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libcrypto's EVP_DigestVerifyInit_ex and EVP_DigestVerify, which libssl asks whether a peer's
+ * CertificateVerify is right, with a look first at whether there are tables for the peer's key
+ * (fast_keys.h). For executables only, ahead of libcrypto in the dynamic linker's order (ld.so(8)),
+ * as d2i_x509.c.
+ *
+ * With tables a context is not made ready for libcrypto before it has to be: what they find right
+ * is right, and everything else is libcrypto's to refuse.
+ */
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include <openssl/evp.h>
+
+#include "decoded.h"
+#include "fast_keys.h"
+#include "shortcuts.h"
+
+typedef int begin(EVP_MD_CTX *context, EVP_PKEY_CTX **pkey_context, const char *digest,
+		  OSSL_LIB_CTX *library, const char *properties, EVP_PKEY *pkey,
+		  const OSSL_PARAM *params);
+typedef int verify(EVP_MD_CTX *context, const unsigned char *signature, size_t signature_len,
+		   const unsigned char *data, size_t len);
+
+/* Between the two calls. */
+static _Thread_local struct {
+	const EVP_MD_CTX *context; /* NULL: libcrypto was asked */
+	EVP_PKEY *pkey;		   /* borrowed from whoever gave it */
+	struct kt_fast_key *key;
+} pending;
+
+static void *libcrypto_has(const char *name)
+{
+	void *found = dlsym(RTLD_NEXT, name);
+
+	/* This program is linked with it, or would not have been started. */
+	if (!found)
+		abort();
+	return found;
+}
+
+static int libcrypto_begin(EVP_MD_CTX *context, EVP_PKEY_CTX **pkey_context, const char *digest,
+			   OSSL_LIB_CTX *library, const char *properties, EVP_PKEY *pkey,
+			   const OSSL_PARAM *params)
+{
+	static begin *next; /* the same whoever finds it */
+	begin *found = __atomic_load_n(&next, __ATOMIC_RELAXED);
+
+	if (!found) {
+		*(void **)&found = libcrypto_has("EVP_DigestVerifyInit_ex");
+		__atomic_store_n(&next, found, __ATOMIC_RELAXED);
+	}
+	return found(context, pkey_context, digest, library, properties, pkey, params);
+}
+
+static int libcrypto_verify(EVP_MD_CTX *context, const unsigned char *signature,
+			    size_t signature_len, const unsigned char *data, size_t len)
+{
+	static verify *next;
+	verify *found = __atomic_load_n(&next, __ATOMIC_RELAXED);
+
+	if (!found) {
+		*(void **)&found = libcrypto_has("EVP_DigestVerify");
+		__atomic_store_n(&next, found, __ATOMIC_RELAXED);
+	}
+	return found(context, signature, signature_len, data, len);
+}
+
+static void forget_pending(bool right)
+{
+	if (pending.key)
+		kt_fast_keys_put(pending.key, right);
+	pending.context = NULL;
+	pending.key = NULL;
+}
+
+static bool is_sha256(const char *digest)
+{
+	return digest && (!strcasecmp(digest, "SHA2-256") || !strcasecmp(digest, "SHA256"));
+}
+
+__attribute__((visibility("default"))) int
+EVP_DigestVerifyInit_ex(EVP_MD_CTX *context, EVP_PKEY_CTX **pkey_context, const char *digest,
+			OSSL_LIB_CTX *library, const char *properties, EVP_PKEY *pkey,
+			const OSSL_PARAM *params)
+{
+	forget_pending(false);
+	if (kt_decoded_has_key(pkey) && is_sha256(digest) && !library && !properties && !params &&
+	    kt_shortcuts_are_on())
+		pending.key = kt_fast_keys_get(pkey);
+	if (!pending.key)
+		return libcrypto_begin(context, pkey_context, digest, library, properties, pkey,
+				       params);
+	pending.context = context;
+	pending.pkey = pkey;
+	if (pkey_context)
+		*pkey_context = NULL;
+	return 1;
+}
+
+static bool tables_say_right(const unsigned char *signature, size_t signature_len,
+			     const unsigned char *data, size_t len)
+{
+	uint8_t sum[KT_FAST_KEY_SUM_LEN];
+
+	return EVP_Q_digest(NULL, "SHA256", NULL, data, len, sum, NULL) == 1 &&
+	       kt_fast_key_verify(pending.key, signature, signature_len, sum);
+}
+
+__attribute__((visibility("default"))) int EVP_DigestVerify(EVP_MD_CTX *context,
+							    const unsigned char *signature,
+							    size_t signature_len,
+							    const unsigned char *data, size_t len)
+{
+	bool right;
+
+	if (!context || pending.context != context || !kt_decoded_has_key(pending.pkey))
+		return libcrypto_verify(context, signature, signature_len, data, len);
+	right = tables_say_right(signature, signature_len, data, len);
+	forget_pending(right);
+	if (right)
+		return 1;
+	if (libcrypto_begin(context, NULL, "SHA256", NULL, NULL, pending.pkey, NULL) != 1)
+		return -1;
+	return libcrypto_verify(context, signature, signature_len, data, len);
+}
