@@ -42,6 +42,7 @@ static void print_text(json_t *stats)
 	print_versions(json_object_get(stats, "versions"));
 	print_counts("cache", json_object_get(stats, "verify_cache"));
 	print_counts("decoded", json_object_get(stats, "decoded_certificates"));
+	print_counts("handoff", json_object_get(stats, "handoff"));
 }
 
 int kt_cli_stats(int argc, char **argv)
