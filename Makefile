@@ -80,6 +80,9 @@ SRC_verify := $(SRC_verify_names) $(SRC_verify_cache) src/verify/algorithm.c src
 	src/verify/web_roots.c src/verify/x509.c
 SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
 	src/ktls/state.c src/ktls/ulp_info.c
+# What its users read and write with
+SRC_ktls += src/ktls/alert_name.c src/ktls/stream.c
+SRC_handoff := src/handoff/accept.c src/handoff/read.c src/handoff/send.c src/handoff/utf8.c src/handoff/write.c
 SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/decoded.c src/tls/describe.c \
 	src/tls/describe_names.c src/tls/export.c \
 	src/tls/failure.c src/tls/handshake.c src/tls/hello.c src/tls/peer.c src/tls/records.c src/tls/userspace.c
@@ -92,7 +95,7 @@ SRC_tls_program := src/tls/d2i_x509.c src/tls/evp_digest_verify.c src/tls/evp_kd
 SRC_engine_proxy := src/engine/proxy_v2_parse.c src/engine/proxy_v2_write.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
-	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/network.c src/engine/proxy.c \
+	src/engine/handoff.c src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/network.c src/engine/proxy.c \
 	$(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c src/engine/worker.c
 SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c \
 	src/trace/why.c
@@ -120,7 +123,7 @@ SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/bench.c src/cli/conns.c src/cl
 	src/cli/verify_case.c src/cli/verify_chain.c src/cli/verify_tell.c \
 	src/cli/verify_trust.c src/cli/verify_words.c
 
-LIB_ROOMS := error pool verify tls ktls
+LIB_ROOMS := error pool verify tls ktls handoff
 LIB_SRC := $(foreach r,$(LIB_ROOMS),$(SRC_$(r)))
 LIB_LIBS := -lssl -lcrypto -lpsl -lurcu-bp
 
@@ -131,7 +134,8 @@ TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image 
 	pool/life pool/loaded pool/manifest pool/name pool/nss pool/nss_faults pool/nss_files pool/pem \
 	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
-	ktls/record ktls/state_injected ktls/ulp_info
+	ktls/record ktls/state_injected ktls/stream ktls/ulp_info
+TESTS_handoff := handoff/socket handoff/text
 TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records tls/several tls/shortcuts \
 	tls/split tls/staple
 TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
@@ -140,7 +144,7 @@ TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/proxy engine/proxy_v2 engine/relay \
+TESTS_engine := engine/address engine/backend engine/handoff engine/handshake engine/limits engine/names engine/proxy engine/proxy_v2 engine/relay \
 	engine/slab \
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
@@ -148,12 +152,12 @@ TESTS_daemon := daemon/config daemon/watch
 TESTS_bench := bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
 TESTS_cli := cli/trace cli/trace_output
 
-TEST_ROOMS := error pool verify tls ktls engine trace control daemon bench cli
+TEST_ROOMS := error pool verify tls ktls handoff engine trace control daemon bench cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
 TESTS_sh := bench/handshake.test cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
-	daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test daemon/watch.test tls/example.test verify/limbo.test
+	daemon/handoff.test daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test daemon/watch.test tls/example.test verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
 	daemon/allow.test daemon/command.test daemon/credentials.test daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test \
@@ -211,6 +215,7 @@ TEST_LIBS_verify/revocation := $(call wrap,kt_crl_serials_new)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
 TEST_LIBS_engine/tight := $(call wrap,kt_blocks_grow)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
+TEST_LIBS_handoff/socket := $(call wrap,kt_ktls_state)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
 OBJ_trace_test = $(call obj,$(SRC_trace) selftests/trace/support.c)
 TEST_OBJ_verify/cases = $(call obj,selftests/verify/case_file.c selftests/verify/case_openssl.c \
@@ -365,11 +370,12 @@ uninstall:
 # ---- Examples ---------------------------------------------------------------------------------
 
 # Programs of the library's users: its public headers and what it exports is all they have.
-EXAMPLES := $(O)/examples/client $(O)/examples/epoll-server
+EXAMPLES := $(O)/examples/client $(O)/examples/epoll-server $(O)/examples/handoff-server
 .PHONY: examples
 examples: $(EXAMPLES)
 
 $(O)/examples/client: $(call obj,tools/examples/client.c)
+$(O)/examples/handoff-server: $(call obj,tools/examples/handoff-server.c)
 $(O)/examples/epoll-server: $(call obj,tools/examples/epoll-server.c tools/examples/connection.c)
 
 $(EXAMPLES): $(LIB_SO)
@@ -494,7 +500,7 @@ $(O)/peers/go-relay: tools/peers/relay.go
 
 # ---- Fuzzing: make fuzz-smoke takes two minutes, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := cert chain config crl der image manifest name nss pem proxy tls
+FUZZERS := cert chain config crl der handoff image manifest name nss pem proxy tls
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \
@@ -515,6 +521,7 @@ FUZZ_SRC_chain := $(SRC_verify) selftests/fuzz/chain_cert.c selftests/fuzz/chain
 FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c src/engine/network.c \
 	$(FUZZ_SRC_names)
 FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
+FUZZ_SRC_handoff := src/handoff/read.c src/handoff/utf8.c src/handoff/write.c
 FUZZ_SRC_name := $(FUZZ_SRC_names) selftests/verify/words.c
 FUZZ_SRC_proxy := $(SRC_engine_proxy)
 FUZZ_SRC_tls := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_testlib) \

@@ -29,6 +29,8 @@
  * (getsockopt(SO_ERROR)), or the alert is not sent. What could not be read stays, so that poll goes
  * on saying that there is something: stop asking.
  *
+ * Who wants a socket that behaves like a plain one finds all this done in <ktrust/stream.h>.
+ *
  * Threads: no shared state; a socket belongs to one thread at a time.
  * Knows nothing of handshakes; never logs; wipes every copy of a key it makes.
  */

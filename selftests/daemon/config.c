@@ -52,11 +52,13 @@ static int read_string(FIXTURE_DATA(config) * self, const char *text)
 
 /* ---- Every setting --------------------------------------------------------------------------- */
 
-static const struct {
+struct setting_case {
 	const char *section;
 	const char *key;
 	const char *value;
-} full[] = {
+};
+
+static const struct setting_case full[] = {
 	{"ktrust", "control", "/run/c.sock"},
 	{"ktrust", "workers", "3"},
 	{"ktrust", "ktls", "require"},
@@ -108,6 +110,14 @@ static const struct {
 	{"ktrust", "shortcuts", "no"},
 };
 
+/* What no listener has that has all of those. */
+static const struct setting_case instead[] = {
+	{"listener", "handoff", "unix:/run/app.sock"},
+	{"listener", "handoff-user", "app"},
+	{"listener", "handoff-queue", "0"},
+};
+
+#define INSTEAD (sizeof instead / sizeof instead[0])
 #define FULL (sizeof full / sizeof full[0])
 
 static const char *section_of(size_t i)
@@ -211,6 +221,9 @@ TEST(the_cases_here_cover_every_setting)
 		for (size_t i = 0; i < FULL; i++)
 			found |= !strcmp(full[i].section, setting->section) &&
 				 !strcmp(full[i].key, setting->key);
+		for (size_t i = 0; i < INSTEAD; i++)
+			found |= !strcmp(instead[i].section, setting->section) &&
+				 !strcmp(instead[i].key, setting->key);
 		EXPECT_TRUE(found)
 		{
 			TH_LOG("[%s] %s", setting->section, setting->key);
@@ -528,6 +541,39 @@ TEST_F(config, backends_have_a_limit)
 	ASSERT_EQ(0, set(self, "listener l", "backend", ":2"));
 	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
 	EXPECT_TRUE(strstr(self->error.text, "9 backends (at most 8"));
+}
+
+TEST_F(config, handoff_stands_alone)
+{
+	EXPECT_EQ(0, set(self, "listener l", "listen", ":1"));
+	EXPECT_EQ(0, set(self, "listener l", "certificate", "/c"));
+	EXPECT_EQ(0, set(self, "listener l", "key", "/k"));
+	EXPECT_EQ(0, set(self, "listener l", "client-auth", "none"));
+	EXPECT_EQ(128, self->config->listeners[0].handoff_queue);
+	ASSERT_EQ(0, set(self, "listener l", "handoff-user", "app"));
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+	EXPECT_TRUE(strstr(self->error.text, "a handoff-user but no 'handoff'"));
+	ASSERT_EQ(0, set(self, "listener l", "handoff", "127.0.0.1:1"));
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+	EXPECT_TRUE(strstr(self->error.text, "no unix:PATH"));
+	for (size_t i = 0; i < INSTEAD; i++)
+		ASSERT_EQ(0, set(self, "listener l", instead[i].key, instead[i].value));
+	EXPECT_STREQ("unix:/run/app.sock", self->config->listeners[0].handoff);
+	EXPECT_STREQ("app", self->config->listeners[0].handoff_user);
+	EXPECT_EQ(0, self->config->listeners[0].handoff_queue);
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	ASSERT_EQ(0, set(self, "ktrust", "ktls", "off"));
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+	EXPECT_TRUE(strstr(self->error.text, "needs kTLS"));
+	ASSERT_EQ(0, set(self, "ktrust", "ktls", "auto"));
+	ASSERT_EQ(0, set(self, "listener l", "proxy-protocol", "v2"));
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+	EXPECT_TRUE(strstr(self->error.text, "for backends"));
+	ASSERT_EQ(0, set(self, "listener l", "proxy-protocol", "off"));
+	ASSERT_EQ(0, set(self, "listener l", "backend", ":2"));
+	EXPECT_EQ(-EINVAL, kt_config_check(self->config, &self->error));
+	EXPECT_TRUE(strstr(self->error.text, "drop one of the two"));
+	EXPECT_EQ(-EINVAL, set(self, "listener l", "handoff-queue", "65537"));
 }
 
 TEST_F(config, networks_have_a_limit_and_a_form)

@@ -174,6 +174,11 @@ TEST_F(limits, wrong_options_are_refused)
 	EXPECT_REFUSED(-EINVAL, listener.backends = many, listener.backend_count = 9);
 	EXPECT_REFUSED(-EINVAL, listener.backends = many, listener.backend_count = 2);
 	EXPECT_REFUSED(-EINVAL, listener.proxy_from_count = 65);
+	ASSERT_EQ(0, kt_address_parse("unix:/tmp/x", &many[1], &error));
+	EXPECT_REFUSED(-EINVAL, listener.handoff = many[1]); /* and backends */
+	EXPECT_REFUSED(-EINVAL, listener.handoff = many[1], listener.backend_count = 0,
+		       listener.proxy_protocol = KT_PROXY_V2);
+	EXPECT_REFUSED(-EINVAL, listener.handoff = many[0], listener.backend_count = 0);
 	EXPECT_REFUSED(-EAFNOSUPPORT, listener.listen.len = 0);
 	EXPECT_REFUSED(-EAFNOSUPPORT,
 		       ASSERT_EQ(0, kt_address_parse("unix:/tmp/x", &listener.listen, &error)));

@@ -158,6 +158,15 @@ int rig_make_engine(struct rig *rig, const struct rig_options *options, struct k
 		.connections_max = options->connections_max,
 	};
 
+	if (options->handoff) {
+		char text[160];
+
+		snprintf(text, sizeof text, "unix:%s", rig->handoff_path);
+		ASSERT_EQ(0, kt_address_parse(text, &listener.handoff, &error));
+		listener.backend_count = 0;
+		listener.handoff_user = options->handoff_user;
+		listener.handoff_queue = options->handoff_queue;
+	}
 	for (size_t i = 0; i < options->backend_count; i++)
 		backends[i] =
 			options->backends[i].len ? options->backends[i] : rig->backend_address;
@@ -175,6 +184,7 @@ void rig_init(struct rig *rig, const struct rig_options *options)
 	memset(rig, 0, sizeof *rig);
 	lab_init(&rig->lab, &(struct lab_options){.client_auth = options->client_auth});
 	listen_backend(rig, options);
+	snprintf(rig->handoff_path, sizeof rig->handoff_path, "%s/handoff", rig->lab.dir);
 	rig->fds = test_open_fds();
 	ASSERT_EQ(0, rig_make_engine(rig, options, &rig->engine));
 	ASSERT_EQ(0, kt_engine_address(rig->engine, 0, &rig->address));
@@ -216,6 +226,7 @@ void rig_fini(struct rig *rig)
 	close(rig->backend);
 	if (rig->backend_path[0])
 		unlink(rig->backend_path);
+	unlink(rig->handoff_path);
 	lab_fini(&rig->lab);
 }
 

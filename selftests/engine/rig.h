@@ -43,6 +43,10 @@ struct rig_options {
 	const struct kt_network *proxy_from;
 	size_t proxy_from_count;
 	enum kt_proxy_protocol proxy_protocol;
+	/* Instead of backends: connections go to a receiver at a path in the rig's directory. */
+	bool handoff;
+	uid_t handoff_user;
+	unsigned int handoff_queue;
 	const uint8_t *alpn;
 	size_t alpn_len;
 };
@@ -53,6 +57,7 @@ struct rig {
 	struct kt_address address; /* of the engine */
 	struct kt_address backend_address;
 	char backend_path[108];
+	char handoff_path[108]; /* nobody listens there until the test does */
 	int backend; /* listening */
 	unsigned int fds;
 };

@@ -43,6 +43,7 @@ static void print_text(json_t *stats)
 	print_counts("cache", json_object_get(stats, "verify_cache"));
 	print_counts("decoded", json_object_get(stats, "decoded_certificates"));
 	print_counts("fast keys", json_object_get(stats, "fast_keys"));
+	print_counts("handoff", json_object_get(stats, "handoff"));
 }
 
 int kt_cli_stats(int argc, char **argv)

@@ -138,6 +138,14 @@ static const struct entry entries[] = {
 	{{"listener", "backend", "ADDRESS",
 	  "HOST:PORT, [v6]:PORT or unix:PATH; several add up, tried in this order"},
 	 .kind = TEXTS, .offset = LISTENER(backends)},
+	{{"listener", "handoff", "unix:PATH",
+	  "instead of a backend: pass the socket, once its records are the kernel's, to who listens"},
+	 .kind = TEXT, .offset = LISTENER(handoff)},
+	{{"listener", "handoff-user", "USER", "name or number that it must run as (default: our own)"},
+	 .kind = TEXT, .offset = LISTENER(handoff_user)},
+	{{"listener", "handoff-queue", "N",
+	  "connections that wait for it, for connect-timeout at most, a worker (default 128)"},
+	 .kind = NUMBER, .offset = LISTENER(handoff_queue), .min = 0, .max = 65536},
 	{{"listener", "proxy-protocol", "off|v2",
 	  "tell backends by a PROXY header who the client is (default off)"},
 	 .kind = WORD, .offset = LISTENER(proxy_protocol), .words = kt_config_proxy_words},
@@ -510,6 +518,8 @@ void kt_config_free(struct kt_config *config)
 
 		free(listener->listen);
 		free_texts(&listener->backends);
+		free(listener->handoff);
+		free(listener->handoff_user);
 		free(listener->proxy_from.at);
 		free_credential(&listener->own);
 		for (size_t k = 0; k < listener->more.count; k++)
@@ -566,6 +576,7 @@ static void *find_listener(struct kt_config *config, const char *name)
 	strcpy(listener->name, name);
 	listener->client_auth = KT_CLIENT_AUTH_REQUIRE;
 	listener->watch_credentials = 1;
+	listener->handoff_queue = KT_HANDOFF_QUEUE;
 	return listener;
 }
 

@@ -11,8 +11,9 @@
  *                       drain-timeout connections-max state start-from-state
  *   [pool NAME]         source purpose lenient crl-policy allow anchors-min removed-max manifest
  *                       manifest-key history watch watch-debounce
- *   [listener NAME]     listen backend proxy-protocol proxy-from certificate key ocsp credentials
- * credentials-watch alpn client-auth client-pool client-pool-for ca-names client-profile
+ *   [listener NAME]     listen backend handoff handoff-user handoff-queue proxy-protocol proxy-from
+ *                       certificate key ocsp credentials credentials-watch alpn client-auth client-pool
+ *                       client-pool-for ca-names client-profile
  *
  * The file is INI in its plainest form: a line is `[section]`, `key = value`, a comment (first
  * character '#' or ';') or blank; blanks around keys and values do not count, and a value goes on
@@ -40,6 +41,7 @@
 #define KT_POOLS_MAX	 64
 
 #define KT_WATCH_DEBOUNCE_MS 500
+#define KT_HANDOFF_QUEUE     128
 
 #define KT_CONFIG_NAME_MAX 31	/* bytes of a section's name, without the terminating NUL */
 #define KT_CONFIG_LINE_MAX 4096 /* bytes of a line, without its newline */
@@ -112,6 +114,9 @@ struct kt_config_listener {
 	char name[KT_CONFIG_NAME_MAX + 1];
 	char *listen;
 	struct kt_config_texts backends; /* as written, the best first */
+	char *handoff;			 /* "unix:PATH" instead of backends; NULL: none */
+	char *handoff_user;		 /* name or number; NULL: our own */
+	unsigned int handoff_queue;	 /* KT_HANDOFF_QUEUE unless set */
 	struct kt_config_networks proxy_from;
 	enum kt_proxy_protocol proxy_protocol; /* to the backends */
 	struct kt_config_credential own;       /* certificate, key, ocsp; NULL: only `more` */

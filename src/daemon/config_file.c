@@ -230,14 +230,49 @@ static int check_credentials(const struct kt_config_listener *listener, struct k
 	return 0;
 }
 
+static int check_handoff(const struct kt_config *config, const struct kt_config_listener *listener,
+			 struct kt_error *error)
+{
+	const char *why = NULL;
+
+	if (listener->backends.count)
+		why = "a 'backend' and a 'handoff' (drop one of the two)";
+	else if (listener->proxy_protocol != KT_PROXY_OFF)
+		why = "a proxy-protocol, which is for backends, and a 'handoff'";
+	else if (strncmp(listener->handoff, "unix:", 5) || !listener->handoff[5])
+		why = "a 'handoff' that is no unix:PATH";
+	else if (config->ktls == KT_KTLS_OFF)
+		why = "a 'handoff', which needs kTLS, and ktls = off";
+	return why ? kt_error_set(error, EINVAL, listener->name, 0, "this listener has %s", why)
+		   : 0;
+}
+
+/* Where its connections go. */
+static int check_delivery(const struct kt_config *config, const struct kt_config_listener *listener,
+			  struct kt_error *error)
+{
+	if (listener->handoff)
+		return check_handoff(config, listener, error);
+	if (listener->handoff_user)
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has a handoff-user but no 'handoff'");
+	if (!listener->backends.count)
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has no 'backend' (nor a 'handoff')");
+	return 0;
+}
+
 static int check_listener(const struct kt_config *config, const struct kt_config_listener *listener,
 			  struct kt_error *error)
 {
 	int err;
 
-	if (!listener->listen || !listener->backends.count)
-		return kt_error_set(error, EINVAL, listener->name, 0, "this listener has no '%s'",
-				    listener->listen ? "backend" : "listen");
+	if (!listener->listen)
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has no 'listen'");
+	err = check_delivery(config, listener, error);
+	if (err)
+		return err;
 	if (listener->backends.count > KT_BACKENDS_MAX)
 		return kt_error_set(error, EINVAL, listener->name, 0,
 				    "this listener has %zu backends (at most %d can be)",

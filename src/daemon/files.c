@@ -9,7 +9,7 @@
 
 enum {
 	FILES_OF_CONNECTION = 2, /* the client's socket and the backend's */
-	FILES_OF_WORKER = 2,	 /* its ring, its eventfd; and a socket for each listener */
+	FILES_OF_WORKER = 2,	 /* its ring, its eventfd; and a listener's sockets */
 	FILES_OF_DAEMON = 64,	 /* control clients, sources being read, whatever libraries open */
 };
 
@@ -22,11 +22,21 @@ static rlim_t count_workers(const struct kt_config *config)
 	return sched_getaffinity(0, sizeof cpus, &cpus) ? 1 : (rlim_t)CPU_COUNT(&cpus);
 }
 
+/* Listening sockets, and those to the receivers of handoffs. */
+static rlim_t count_doors(const struct kt_config *config)
+{
+	rlim_t count = config->listener_count;
+
+	for (size_t i = 0; i < config->listener_count; i++)
+		count += config->listeners[i].handoff != NULL;
+	return count;
+}
+
 /* At least one, since whether the daemon can start at all is for those to say who open files. */
 static rlim_t connections_in(rlim_t files, const struct kt_config *config)
 {
 	rlim_t taken = FILES_OF_DAEMON +
-		       count_workers(config) * (FILES_OF_WORKER + config->listener_count);
+		       count_workers(config) * (FILES_OF_WORKER + count_doors(config));
 
 	if (files < taken + FILES_OF_CONNECTION)
 		return 1;

@@ -11,9 +11,11 @@
  * control clients and the drain have threads of their own. A second signal during the drain ends
  * the process at once.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +141,42 @@ static int describe_backends(struct start *start, size_t i, struct kt_error *err
 	return err;
 }
 
+static int find_user(const char *name, uid_t *ret_uid, struct kt_error *error)
+{
+	const struct passwd *user = getpwnam(name);
+	unsigned long number;
+	char *end;
+
+	if (user) {
+		*ret_uid = user->pw_uid;
+		return 0;
+	}
+	errno = 0;
+	number = strtoul(name, &end, 10);
+	/* The last is no user's: (uid_t)-1 */
+	if (errno || *end || !isdigit((unsigned char)name[0]) || number >= UINT32_MAX)
+		return kt_error_set(error, EINVAL, name, 0,
+				    "handoff-user: there is no such user (a name, or a number)");
+	*ret_uid = (uid_t)number;
+	return 0;
+}
+
+static int describe_handoff(struct start *start, size_t i, struct kt_error *error)
+{
+	const struct kt_config_listener *listener = &start->config->listeners[i];
+	struct kt_listener_options *options = &start->listeners[i];
+	int err;
+
+	if (!listener->handoff)
+		return 0;
+	options->handoff_queue = listener->handoff_queue;
+	options->handoff_user = geteuid();
+	err = kt_address_parse(listener->handoff, &options->handoff, error);
+	if (!err && listener->handoff_user)
+		err = find_user(listener->handoff_user, &options->handoff_user, error);
+	return err;
+}
+
 /* What the engine is to be told; the addresses are resolved here. */
 static int describe_listener(struct start *start, size_t i, struct kt_error *error)
 {
@@ -163,6 +201,8 @@ static int describe_listener(struct start *start, size_t i, struct kt_error *err
 	err = describe_names(start, listener, options, error);
 	if (!err)
 		err = kt_address_parse(listener->listen, &options->listen, error);
+	if (!err)
+		err = describe_handoff(start, i, error);
 	return err ? err : describe_backends(start, i, error);
 }
 
@@ -219,8 +259,12 @@ static void say_ktls(const struct start *start)
 
 static void say_listener(const struct kt_config_listener *listener, const char *address)
 {
-	kt_log(LOG_NOTICE, "listener %s: %s -> %s%s", listener->name, address,
-	       listener->backends.at[0], listener->backends.count > 1 ? " and others" : "");
+	const char *to = listener->handoff ? listener->handoff : listener->backends.at[0];
+	const char *more = listener->handoff		  ? " (handoff)"
+			   : listener->backends.count > 1 ? " and others"
+							  : "";
+
+	kt_log(LOG_NOTICE, "listener %s: %s -> %s%s", listener->name, address, to, more);
 }
 
 static void say_ready(const struct start *start)

@@ -102,9 +102,10 @@ static json_t *listeners_info(const struct kt_daemon *daemon)
 		if (!kt_engine_address(daemon->engine, i, &address))
 			kt_address_format(&address, text);
 		lost |= json_array_append_new(
-				list, json_pack("{s:s, s:s, s:o, s:s, s:s, s:s?, s:o, s:s}", "name",
-						listener->name, "listen", text, "backends",
-						texts_info(&listener->backends), "proxy_protocol",
+				list, json_pack("{s:s, s:s, s:o, s:s?, s:s, s:s, s:s?, s:o, s:s}",
+						"name", listener->name, "listen", text, "backends",
+						texts_info(&listener->backends), "handoff",
+						listener->handoff, "proxy_protocol",
 						kt_config_proxy_words[listener->proxy_protocol],
 						"client_auth",
 						kt_config_client_auth_words[listener->client_auth],
@@ -219,7 +220,7 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 	return kt_op_done(
 		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
 			  "s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I}, "
-			  "s:{s:I, s:I, s:I}}",
+			  "s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}}",
 			  "accepted", (json_int_t)s.accepted, "accept_pauses",
 			  (json_int_t)s.accept_pauses, "handshakes_ok", (json_int_t)s.handshakes_ok,
 			  "handshakes_failed", (json_int_t)s.handshakes_failed, "handshaking",
@@ -238,7 +239,9 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 			  (json_int_t)d.inserts, "certificates", (json_int_t)d.certificates,
 			  "der_bytes", (json_int_t)d.der_bytes, "fast_keys", "keys",
 			  (json_int_t)f.keys, "made", (json_int_t)f.made, "checks",
-			  (json_int_t)f.checks),
+			  (json_int_t)f.checks, "handoff", "handed_off",
+			  (json_int_t)s.handed_off, "refused", (json_int_t)s.handoff_refused,
+			  "waiting", (json_int_t)s.handoff_waiting),
 		ret_result, error);
 }
 

@@ -18,13 +18,15 @@ static void free_memory(struct kt_conn *conn)
 	kt_flow_drop(conn->worker, &conn->down);
 	free(conn->out);
 	kt_proxy_drop(conn);
+	kt_handoff_drop(conn);
 	free(conn->alert);
 	kt_slab_give(&conn->worker->conn_memory, conn);
 }
 
 static bool wants_local(const struct kt_listener *listener)
 {
-	return listener->choose_pool || listener->proxy_protocol != KT_PROXY_OFF;
+	return listener->choose_pool || listener->proxy_protocol != KT_PROXY_OFF ||
+	       listener->handoff.len;
 }
 
 /* A peer that is gone already leaves both unset; the handshake will tell. */
@@ -136,11 +138,16 @@ void kt_conn_die(struct kt_conn *conn)
 	conn->state = KT_CONN_DYING;
 	kt_worker_disarm(conn);
 	kt_backend_drop(conn, true);
+	kt_handoff_cancel(conn);
 	kt_client_cancel(conn);
 }
 
 static void handle(struct kt_conn *conn, enum kt_op op, int res)
 {
+	if (op == KT_OP_HANDOFF) {
+		kt_handoff_complete(conn, res);
+		return;
+	}
 	switch ((enum kt_conn_state)conn->state) {
 	case KT_CONN_PROXY:
 		if (op == KT_OP_CLIENT_RECV)
@@ -162,6 +169,7 @@ static void handle(struct kt_conn *conn, enum kt_op op, int res)
 	case KT_CONN_LINGERING:
 		kt_close_complete(conn, op, res);
 		break;
+	case KT_CONN_HANDOFF:
 	case KT_CONN_DYING:
 		break;
 	}
@@ -220,6 +228,9 @@ void kt_conn_expire(struct kt_conn *conn)
 		break;
 	case KT_CONN_CONNECT:
 		kt_backend_expire(conn);
+		break;
+	case KT_CONN_HANDOFF:
+		kt_handoff_expire(conn);
 		break;
 	case KT_CONN_RELAY:
 		kt_close_abrupt(conn,

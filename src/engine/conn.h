@@ -20,6 +20,9 @@
  *                  ▼
  *                freed       in kt_conn_settle, when no operation is pending
  *
+ * Where the listener hands connections over, HANDOFF stands for CONNECT and RELAY: from there to
+ * DYING once the message is with the receiver, to CLOSING when it cannot be.
+ *
  * Any state may go to DYING at once: deadline, drain, a broken client.
  *
  * Each kind of operation is pending at most once a connection; `busy` has a bit for each. Memory
@@ -45,6 +48,7 @@
 
 struct kt_worker;
 struct kt_door;
+struct kt_handing;
 
 /* What a completion belongs to: the low bits of user_data, beside the pointer. */
 enum kt_op {
@@ -55,6 +59,8 @@ enum kt_op {
 	KT_OP_BACKEND_RECV,
 	KT_OP_BACKEND_SEND,
 	KT_OP_BACKEND_CANCEL,
+	KT_OP_HANDOFF,
+	KT_OP_HANDOFF_CANCEL,
 	KT_OP_ACCEPT, /* from here on the pointer is no connection's */
 	KT_OP_ACCEPT_CANCEL,
 	KT_OP_WAKE,
@@ -72,6 +78,7 @@ enum kt_conn_state {
 	KT_CONN_PROXY,
 	KT_CONN_HANDSHAKE,
 	KT_CONN_CONNECT,
+	KT_CONN_HANDOFF,
 	KT_CONN_RELAY,
 	KT_CONN_CLOSING,
 	KT_CONN_LINGERING,
@@ -174,6 +181,8 @@ struct kt_conn {
 	uint32_t ktls_send_max; /* bytes of one send that surely fit a writable socket */
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;
+	/* On its way to another process; NULL: it stays here. */
+	struct kt_handing *handing;
 	uint8_t *proxy;		/* a PROXY header: the client's being read, or the backend's; NULL */
 	uint16_t proxy_len;	/* bytes of it, or so far */
 	uint16_t proxy_off;	/* of these, bytes that the backend has */
@@ -310,6 +319,27 @@ void kt_backend_complete(struct kt_conn *conn, enum kt_op op, int res);
 
 /* In CONNECT: the backend had its share of the time. */
 void kt_backend_expire(struct kt_conn *conn);
+
+/* ---- handoff.c ------------------------------------------------------------------------------- */
+
+/*
+ * Make the message that the listener's receiver gets, if it has one, while the TLS engine knows
+ * whom it is about. -ENOMEM.
+ */
+KT_WARN_UNUSED int kt_handoff_compose(struct kt_conn *conn, const struct kt_tls_info *info);
+
+/* Its records are the kernel's: send it, or wait for a receiver, or end. */
+void kt_handoff_start(struct kt_conn *conn);
+
+/* In any state: KT_OP_HANDOFF has ended. */
+void kt_handoff_complete(struct kt_conn *conn, int res);
+
+/* In HANDOFF: it had its time. */
+void kt_handoff_expire(struct kt_conn *conn);
+
+/* Into DYING: do not wait, nor send. */
+void kt_handoff_cancel(struct kt_conn *conn);
+void kt_handoff_drop(struct kt_conn *conn);
 
 /* ---- relay.c --------------------------------------------------------------------------------- */
 

@@ -81,6 +81,7 @@ void kt_door_fini(struct kt_door *door)
 	free(door->parked);
 	if (door->fd >= 0)
 		close(door->fd);
+	kt_link_fini(&door->link);
 	kt_tls_context_free(door->context);
 }
 

@@ -47,10 +47,27 @@ static int check_pools(const struct kt_listener_options *options, struct kt_erro
 	return 0;
 }
 
+static int check_handoff(const struct kt_listener_options *options, struct kt_error *error)
+{
+	if (options->backend_count)
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "a listener has backends or a handoff, not both");
+	if (options->proxy_protocol != KT_PROXY_OFF)
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "PROXY headers are for backends: a handoff has a description");
+	if (options->handoff.addr.ss_family != AF_UNIX)
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "a handoff needs a Unix socket (unix:PATH)");
+	return 0;
+}
+
 static int check_backends(const struct kt_listener_options *options, struct kt_error *error)
 {
+	if (options->handoff.len)
+		return check_handoff(options, error);
 	if (!options->backend_count)
-		return kt_error_set(error, EINVAL, options->name, 0, "a listener needs a backend");
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "a listener needs a backend, or a handoff");
 	if (options->backend_count > KT_BACKENDS_MAX)
 		return kt_error_set(error, EINVAL, options->name, 0,
 				    "a listener has %d backends at most", KT_BACKENDS_MAX);
@@ -154,6 +171,9 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 		to->ca_names = from->ca_names;
 		to->policy = from->policy;
 		to->proxy_protocol = from->proxy_protocol;
+		to->handoff = from->handoff;
+		to->handoff_user = from->handoff_user;
+		to->handoff_queue = from->handoff_queue;
 	}
 	return 0;
 }
@@ -205,27 +225,40 @@ static bool kernel_has_all(const struct kt_ktls_support *support)
 	return true;
 }
 
+/* Who needs kTLS: NULL: nobody. */
+static const char *who_requires(const struct kt_shared *shared)
+{
+	for (size_t i = 0; i < shared->listener_count; i++)
+		if (shared->listeners[i].handoff.len)
+			return shared->listeners[i].name;
+	return shared->ktls == KT_KTLS_REQUIRE ? "ktls = require" : NULL;
+}
+
 /* A kernel that cannot be asked is one without kTLS: unless it is required, service goes on. */
 static int probe_kernel(struct kt_shared *shared, struct kt_error *error)
 {
 	struct kt_ktls_support *support = &shared->support;
+	const char *who = who_requires(shared);
 	int err;
 
+	if (shared->ktls == KT_KTLS_OFF && who)
+		return kt_error_set(error, EINVAL, who, 0,
+				    "a handoff needs kTLS, which is off (ktls = auto)");
 	if (shared->ktls == KT_KTLS_OFF)
 		return 0;
 	err = kt_ktls_probe(support);
 	if (err)
 		*support = (struct kt_ktls_support){.attach_err = -err};
-	if (shared->ktls != KT_KTLS_REQUIRE)
+	if (!who)
 		return 0;
 	if (!support->attach)
-		return kt_error_set(error, EOPNOTSUPP, "kTLS", 0,
-				    "required, and missing: %s (modprobe tls; CONFIG_TLS)",
+		return kt_error_set(error, EOPNOTSUPP, who, 0,
+				    "kTLS is needed, and missing: %s (modprobe tls; CONFIG_TLS)",
 				    strerror(support->attach_err));
 	if (!kernel_has_all(support))
 		return kt_error_set(
-			error, EOPNOTSUPP, "kTLS", 0,
-			"required, and the kernel lacks a cipher (ktrust doctor names it; "
+			error, EOPNOTSUPP, who, 0,
+			"kTLS is needed, and the kernel lacks a cipher (ktrust doctor names it; "
 			"modprobe -a gcm chacha20poly1305)");
 	return 0;
 }

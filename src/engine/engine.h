@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Workers that take connections, shake hands, offload records and relay to a plain backend.
+ * Workers that take connections, shake hands, offload records, and relay to a plain backend or hand
+ * the connection over to another process.
  *
  * Threads. An engine has `workers` threads, each with its own io_uring, its own listening socket
  * for each listener (SO_REUSEPORT), its own TLS contexts and its own connections. Nothing is
@@ -11,7 +12,7 @@
  * Lifetimes. Pools and slots of credentials in the options, and every pool that choose_pool
  * returns, must outlive the engine; everything else in the options is copied by kt_engine_new.
  *
- * What it does not do (yet): handoff, origin mode, rekey (a KeyUpdate on an offloaded connection
+ * What it does not do (yet): origin mode, rekey (a KeyUpdate on an offloaded connection
  * ends it under the name "key_update"), counting an AEAD key's records (RFC 8446 §5.5 allows about
  * 390 GB of full AES-GCM records). Nor does it look into what it relays: where pools are chosen by
  * name, a client that one pool lets in may name another host inside (HTTP's Host); that the two
@@ -96,7 +97,9 @@ enum kt_proxy_protocol {
 struct kt_listener_options {
 	const char *name; /* for events; at most 31 bytes */
 	struct kt_address listen;
-	/* The best first: tried in this order until one connects (backend.c). 1 to KT_BACKENDS_MAX.
+	/*
+	 * The best first: tried in this order until one connects (backend.c). 1 to KT_BACKENDS_MAX;
+	 * none with a handoff.
 	 */
 	const struct kt_address *backends;
 	size_t backend_count;
@@ -132,6 +135,18 @@ struct kt_listener_options {
 	const struct kt_network *proxy_from;
 	size_t proxy_from_count;
 	enum kt_proxy_protocol proxy_protocol; /* that backends are told the client by */
+	/*
+	 * Instead of backends: the path of a Unix socket (SOCK_SEQPACKET) where another process
+	 * takes connections over, whose records are the kernel's by then (<ktrust/handoff.h>): the
+	 * kernel must have kTLS for every cipher. Length 0: none.
+	 */
+	struct kt_address handoff;
+	uid_t handoff_user; /* whom that process must run as */
+	/*
+	 * Connections that may wait for it, of each worker, for connect_timeout_ms at most; the
+	 * others are refused while nobody listens there, or takes no more.
+	 */
+	unsigned int handoff_queue;
 };
 
 struct kt_engine_options {
@@ -156,7 +171,8 @@ struct kt_engine;
 /*
  * Probe the kernel, make rings, bind and listen. Nothing is accepted yet. Errors: -EADDRINUSE (also
  * when another engine holds the port with SO_REUSEPORT), -EPERM io_uring is forbidden (seccomp,
- * kernel.io_uring_disabled), -EOPNOTSUPP kTLS required and missing, also for one cipher only,
+ * kernel.io_uring_disabled), -EOPNOTSUPP kTLS required (by a handoff too) and missing, also for one
+ * cipher only,
  * bind's errno, -ENOMEM.
  */
 KT_WARN_UNUSED int kt_engine_new(const struct kt_engine_options *options,
@@ -194,8 +210,11 @@ struct kt_engine_stats {
 	uint64_t ended;
 	uint64_t ktls_tx; /* connections offloaded in this direction */
 	uint64_t ktls_rx;
-	uint64_t bytes_in;  /* application bytes from clients, delivered to backends */
-	uint64_t bytes_out; /* application bytes from backends, handed to the record layer */
+	uint64_t bytes_in;	  /* application bytes from clients, delivered to backends */
+	uint64_t bytes_out;	  /* application bytes from backends, handed to the record layer */
+	uint64_t handed_off;	  /* connections that another process took over */
+	uint64_t handoff_refused; /* … or did not, so that they were ended */
+	uint64_t handoff_waiting; /* now, for that process */
 };
 
 void kt_engine_get_stats(const struct kt_engine *engine, struct kt_engine_stats *ret_stats);
@@ -253,6 +272,10 @@ void kt_engine_each_version(const struct kt_engine *engine,
  *   backend_reset       it broke; what it had sent was delivered
  *   backend_closed      it ended its side, then took no more
  *   backend_error       its socket broke in another way
+ *   handed_off          another process has it now; how it ends is not known here
+ *   receiver_gone, receiver_busy, receiver_refused
+ *                       none has taken it: nobody listens; it takes no more; it is another user's,
+ *                       or lets us not in. no_descriptors: too many are under way
  *   idle_timeout        no byte was delivered either way for so long
  *   drained             cut by kt_engine_drain
  *   internal            no memory

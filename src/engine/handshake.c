@@ -126,7 +126,8 @@ wipe:
 /* NULL, or the outcome that refuses the connection. */
 static const char *place_records(struct kt_conn *conn, bool *ret_fatal)
 {
-	enum kt_ktls_mode mode = conn->worker->shared->ktls;
+	bool required = conn->door->listener->handoff.len;
+	enum kt_ktls_mode mode = required ? KT_KTLS_REQUIRE : conn->worker->shared->ktls;
 	int err;
 
 	if (mode == KT_KTLS_OFF)
@@ -169,7 +170,8 @@ static void finish(struct kt_conn *conn)
 	bool fatal = false;
 
 	kt_tls_describe(conn->tls, &info);
-	if (!remember(conn, &info) && !kt_proxy_compose(conn, &info))
+	if (!remember(conn, &info) && !kt_proxy_compose(conn, &info) &&
+	    !kt_handoff_compose(conn, &info))
 		refusal = place_records(conn, &fatal);
 	if (refusal) {
 		decide(conn, &info, refusal);
@@ -180,7 +182,10 @@ static void finish(struct kt_conn *conn)
 	}
 	conn->accepted = true;
 	decide(conn, &info, "accepted");
-	kt_backend_connect(conn);
+	if (conn->handing)
+		kt_handoff_start(conn);
+	else
+		kt_backend_connect(conn);
 }
 
 /* ---- Steps ----------------------------------------------------------------------------------- */

@@ -196,6 +196,17 @@ static void add_stats(const struct kt_stats *stats, struct kt_engine_stats *sum)
 	sum->ktls_rx += kt_counted(&stats->ktls_rx);
 	sum->bytes_in += kt_counted(&stats->bytes_in);
 	sum->bytes_out += kt_counted(&stats->bytes_out);
+	sum->handed_off += kt_counted(&stats->handed_off);
+	sum->handoff_refused += kt_counted(&stats->handoff_refused);
+}
+
+static uint64_t count_waiting(const struct kt_worker *worker)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < worker->shared->listener_count; i++)
+		count += atomic_load_explicit(&worker->doors[i].link.queued, memory_order_relaxed);
+	return count;
 }
 
 void kt_engine_get_stats(const struct kt_engine *engine, struct kt_engine_stats *ret_stats)
@@ -203,8 +214,10 @@ void kt_engine_get_stats(const struct kt_engine *engine, struct kt_engine_stats 
 	const struct kt_shared *shared = kt_engine_shared(engine);
 	struct kt_engine_stats sum = {0};
 
-	for (unsigned int i = 0; i < shared->worker_count; i++)
+	for (unsigned int i = 0; i < shared->worker_count; i++) {
 		add_stats(&shared->workers[i].stats, &sum);
+		sum.handoff_waiting += count_waiting(&shared->workers[i]);
+	}
 	*ret_stats = sum;
 }
 

@@ -65,6 +65,12 @@ static uint64_t wait_ns(const struct kt_worker *worker)
 		if (conn && conn->deadline_ns < next)
 			next = conn->deadline_ns;
 	}
+	for (size_t i = 0; i < worker->shared->listener_count; i++) {
+		uint64_t due = kt_link_due_ns(&worker->doors[i].link);
+
+		if (due < next)
+			next = due;
+	}
 	if (next == UINT64_MAX)
 		return UINT64_MAX;
 	return next > now ? next - now : 0;
@@ -134,6 +140,12 @@ static void feed(struct kt_worker *worker)
 		kt_conn_feed(kt_list_entry(worker->starved.next, struct kt_conn, starved_link));
 }
 
+static void tend_links(struct kt_worker *worker)
+{
+	for (size_t i = 0; i < worker->shared->listener_count; i++)
+		kt_link_tend(&worker->doors[i]);
+}
+
 /* ---- Orders ---------------------------------------------------------------------------------- */
 
 static void cut_all(struct kt_worker *worker)
@@ -180,6 +192,7 @@ static void *run(void *arg)
 		reap(worker);
 		feed(worker);
 		expire(worker);
+		tend_links(worker);
 		if (atomic_load(&worker->cutting))
 			cut_all(worker);
 		kt_doors_tend(worker);
@@ -219,8 +232,10 @@ static int make_doors(struct kt_worker *worker, struct kt_error *error)
 	worker->doors = calloc(shared->listener_count, sizeof *worker->doors);
 	if (!worker->doors)
 		return kt_error_set(error, ENOMEM, "engine", 0, "out of memory");
-	for (size_t i = 0; i < shared->listener_count; i++)
+	for (size_t i = 0; i < shared->listener_count; i++) {
 		worker->doors[i].fd = -1;
+		kt_link_init(&worker->doors[i].link);
+	}
 	for (size_t i = 0; i < shared->listener_count && !err; i++)
 		err = kt_door_init(&worker->doors[i], worker, &shared->listeners[i], error);
 	return err;

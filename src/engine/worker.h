@@ -20,6 +20,7 @@
 #include "blocks.h"
 #include "conn.h"
 #include "engine.h"
+#include "link.h"
 #include "list.h"
 #include "names.h"
 #include "slab.h"
@@ -46,6 +47,9 @@ struct kt_listener {
 	struct kt_network *proxy_from; /* NULL: none */
 	size_t proxy_from_count;
 	enum kt_proxy_protocol proxy_protocol;
+	struct kt_address handoff; /* length 0: connections go to backends */
+	uid_t handoff_user;
+	unsigned int handoff_queue;
 };
 
 /*
@@ -81,6 +85,7 @@ struct kt_door {
 	const struct kt_listener *listener;
 	struct kt_tls_context *context;
 	struct kt_backend_rest rests[KT_BACKENDS_MAX];
+	struct kt_link link; /* to who takes connections over */
 	int fd;	       /* -1: closed */
 	bool armed;    /* an accept is pending */
 	bool stopping; /* … and asked to end */
