@@ -89,10 +89,13 @@ SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/t
 # For executables only; see the file.
 SRC_tls_program := src/tls/d2i_x509.c
 SRC_engine_proxy := src/engine/proxy_v2_parse.c src/engine/proxy_v2_write.c
+# What a client's side says to proxies on its way; `ktrust dial` says it too
+SRC_engine_upstream := src/engine/upstream_proxy.c src/engine/upstream_url.c
 SRC_engine := src/engine/address.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
 	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/network.c src/engine/proxy.c \
-	$(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c src/engine/worker.c
+	$(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c \
+	$(SRC_engine_upstream) src/engine/worker.c
 SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c \
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
@@ -141,7 +144,7 @@ TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
 TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/proxy engine/proxy_v2 engine/relay \
 	engine/slab \
-	engine/soak engine/split engine/tight
+	engine/soak engine/split engine/tight engine/upstream
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config daemon/watch
 TESTS_bench := bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
@@ -161,7 +164,7 @@ TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/root
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing := engine/proxy_v2 engine/slab pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
+TESTS_computing := engine/proxy_v2 engine/slab engine/upstream pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
 	tls/ca_names tls/export tls/memory tls/several tls/split tls/staple verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/keys verify/memory verify/path verify/revocation verify/signature_memo verify/signer verify/tamper verify/threads \
 	verify/verify
@@ -492,7 +495,7 @@ $(O)/peers/go-relay: tools/peers/relay.go
 
 # ---- Fuzzing: make fuzz-smoke takes two minutes, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := cert chain config crl der image manifest name nss pem proxy tls
+FUZZERS := cert chain config crl der image manifest name nss pem proxy tls upstream
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \
@@ -515,6 +518,7 @@ FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names
 FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
 FUZZ_SRC_name := $(FUZZ_SRC_names) selftests/verify/words.c
 FUZZ_SRC_proxy := $(SRC_engine_proxy)
+FUZZ_SRC_upstream := $(SRC_engine_upstream)
 FUZZ_SRC_tls := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_testlib) \
 	selftests/tls/keys.c selftests/tls/lab.c
 
