@@ -100,15 +100,20 @@ static json_t *listeners_info(const struct kt_daemon *daemon)
 		if (!kt_engine_address(daemon->engine, i, &address))
 			kt_address_format(&address, text);
 		lost |= json_array_append_new(
-				list, json_pack("{s:s, s:s, s:o, s:s, s:s, s:s?, s:o, s:s}", "name",
-						listener->name, "listen", text, "backends",
-						texts_info(&listener->backends), "proxy_protocol",
-						kt_config_proxy_words[listener->proxy_protocol],
-						"client_auth",
-						kt_config_client_auth_words[listener->client_auth],
-						"pool", listener->pool, "pools_by_name",
-						names_info(&listener->names), "ca_names",
-						kt_config_ca_names_words[listener->ca_names])) != 0;
+				list,
+				json_pack(
+					"{s:s, s:s, s:o, s:s?, s:s, s:o, s:s, s:s, s:s?, s:o, s:s}",
+					"name", listener->name, "mode",
+					kt_config_mode_words[listener->mode], "targets",
+					texts_info(&listener->targets), "server_pool",
+					listener->server_pool, "listen", text, "backends",
+					texts_info(&listener->backends), "proxy_protocol",
+					kt_config_proxy_words[listener->proxy_protocol],
+					"client_auth",
+					kt_config_client_auth_words[listener->client_auth], "pool",
+					listener->pool, "pools_by_name",
+					names_info(&listener->names), "ca_names",
+					kt_config_ca_names_words[listener->ca_names])) != 0;
 	}
 	return all_of(&(struct gathered){list, lost});
 }
@@ -144,9 +149,10 @@ static void add_conn(const struct kt_conn_info *conn, void *arg)
 	struct gathered *gathered = arg;
 	char peer[KT_ADDRESS_TEXT_MAX];
 	json_t *made = json_pack(
-		"{s:I, s:I, s:s, s:s, s:o, s:s?, s:s, s:s, s:b, s:b, s:o, s:I, s:I, s:I}", "conn",
-		(json_int_t)conn->conn, "cookie", (json_int_t)conn->cookie, "listener",
-		conn->listener, "peer_addr", kt_address_format(&conn->peer, peer), "peer",
+		"{s:I, s:I, s:s, s:s, s:s, s:o, s:s?, s:s, s:s, s:b, s:b, s:o, s:I, s:I, s:I}",
+		"conn", (json_int_t)conn->conn, "cookie", (json_int_t)conn->cookie, "listener",
+		conn->listener, "role", conn->peer_role == KT_ROLE_SERVER ? "server" : "client",
+		"peer_addr", kt_address_format(&conn->peer, peer), "peer",
 		kt_json_text(conn->peer_name), "pool", conn->pool, "protocol",
 		conn->version == KT_TLS_1_3 ? "TLSv1.3" : "TLSv1.2", "cipher", conn->cipher_name,
 		"ktls_tx", !!(conn->ktls & KT_KTLS_TX), "ktls_rx", !!(conn->ktls & KT_KTLS_RX),
@@ -213,25 +219,26 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 	kt_engine_each_end(daemon->engine, add_count, &ends);
 	kt_engine_each_version(daemon->engine, add_version, &versions);
 	return kt_op_done(
-		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
-			  "s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I}}",
-			  "accepted", (json_int_t)s.accepted, "accept_pauses",
-			  (json_int_t)s.accept_pauses, "handshakes_ok", (json_int_t)s.handshakes_ok,
-			  "handshakes_failed", (json_int_t)s.handshakes_failed, "handshaking",
-			  (json_int_t)s.handshaking, "live", (json_int_t)s.live, "ended",
-			  (json_int_t)s.ended, "ktls_tx", (json_int_t)s.ktls_tx, "ktls_rx",
-			  (json_int_t)s.ktls_rx, "bytes_in", (json_int_t)s.bytes_in, "bytes_out",
-			  (json_int_t)s.bytes_out, "outcomes", all_of(&outcomes), "ends",
-			  all_of(&ends), "versions", all_of(&versions), "verify_cache",
-			  "chain_hits", (json_int_t)c.chain_hits, "chain_misses",
-			  (json_int_t)c.chain_misses, "chain_inserts", (json_int_t)c.chain_inserts,
-			  "chain_declined", (json_int_t)c.chain_declined, "signature_hits",
-			  (json_int_t)c.signature_hits, "signature_misses",
-			  (json_int_t)c.signature_misses, "signature_inserts",
-			  (json_int_t)c.signature_inserts, "decoded_certificates", "hits",
-			  (json_int_t)d.hits, "misses", (json_int_t)d.misses, "inserts",
-			  (json_int_t)d.inserts, "certificates", (json_int_t)d.certificates,
-			  "der_bytes", (json_int_t)d.der_bytes),
+		json_pack(
+			"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
+			"s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I}}",
+			"accepted", (json_int_t)s.accepted, "accept_pauses",
+			(json_int_t)s.accept_pauses, "handshakes_ok", (json_int_t)s.handshakes_ok,
+			"handshakes_failed", (json_int_t)s.handshakes_failed, "handshaking",
+			(json_int_t)s.handshaking, "live", (json_int_t)s.live, "ended",
+			(json_int_t)s.ended, "ktls_tx", (json_int_t)s.ktls_tx, "ktls_rx",
+			(json_int_t)s.ktls_rx, "bytes_in", (json_int_t)s.bytes_in, "bytes_out",
+			(json_int_t)s.bytes_out, "outcomes", all_of(&outcomes), "ends",
+			all_of(&ends), "versions", all_of(&versions), "verify_cache", "chain_hits",
+			(json_int_t)c.chain_hits, "chain_misses", (json_int_t)c.chain_misses,
+			"chain_inserts", (json_int_t)c.chain_inserts, "chain_declined",
+			(json_int_t)c.chain_declined, "signature_hits",
+			(json_int_t)c.signature_hits, "signature_misses",
+			(json_int_t)c.signature_misses, "signature_inserts",
+			(json_int_t)c.signature_inserts, "decoded_certificates", "hits",
+			(json_int_t)d.hits, "misses", (json_int_t)d.misses, "inserts",
+			(json_int_t)d.inserts, "certificates", (json_int_t)d.certificates,
+			"der_bytes", (json_int_t)d.der_bytes),
 		ret_result, error);
 }
 
