@@ -176,15 +176,14 @@ TEST_F(origin, tickets_do_not_disturb_the_data)
 {
 	char text[8];
 
-	if (variant->version != KT_TLS_1_3)
-		SKIP(rig_init(&self->rig, &(struct rig_options){0});
-		     return, "TLS 1.2 has its ticket in the handshake");
 	start(self, variant, (struct rig_options){0});
 	ASSERT_EQ(1, SSL_CTX_set_num_tickets(self->context, 5));
 	establish(self);
 	for (int i = 0; i < 20; i++) {
 		peer_write(&self->server, "a", 1);
-		ASSERT_EQ(1, SSL_new_session_ticket(self->server.client.ssl));
+		/* TLS 1.2 has its ticket in the handshake. */
+		if (variant->version == KT_TLS_1_3)
+			ASSERT_EQ(1, SSL_new_session_ticket(self->server.client.ssl));
 		peer_write(&self->server, "b", 1);
 		recv_exactly(self->client, text, 2);
 		EXPECT_EQ(0, memcmp("ab", text, 2));

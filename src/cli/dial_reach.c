@@ -143,6 +143,9 @@ static int pass_proxy(struct kt_dial *dial, struct kt_error *error)
 	int err = kt_upstream_begin(&upstream, dial->proxy.kind, dial->host, dial->port,
 				    &dial->proxy.login);
 
+	if (err && kt_upstream_is_host(dial->host))
+		return kt_error_set(error, EINVAL, dial->proxy.address, 0,
+				    "this login cannot be said to such a proxy");
 	if (err)
 		return kt_error_set(error, EINVAL, dial->target, 0,
 				    "neither a host name nor an address that a proxy can be asked "

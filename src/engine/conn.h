@@ -193,9 +193,12 @@ struct kt_conn {
 	uint8_t backends_tried;		  /* bits: 1 << index */
 	struct kt_conn_identity identity; /* meaningful once accepted */
 	struct kt_upstream *upstream;	  /* REACH: what is said to the proxy; NULL */
-	struct kt_tickets tickets;	  /* of a server, on an offloaded socket */
-	/* What the client connected to; AF_UNSPEC where nobody asks (identify_socket). */
-	union kt_peer_address local;
+	union {
+		/* What the client connected to; AF_UNSPEC where nobody asks (identify_socket). */
+		union kt_peer_address local;
+		/* An origin, which has no use for that: of its server, on an offloaded socket. */
+		struct kt_tickets tickets;
+	};
 	struct kt_alert_message *alert; /* on its way, or sent; NULL: none was ever */
 	struct msghdr recv_msg;
 	struct iovec recv_iov;
