@@ -93,10 +93,13 @@ SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/t
 SRC_tls_program := src/tls/d2i_x509.c src/tls/evp_digest_verify.c src/tls/evp_kdf_derive.c src/tls/fast_key.c src/tls/fast_keys.c \
 	src/tls/shortcuts.c src/tls/tls13_kdf.c
 SRC_engine_proxy := src/engine/proxy_v2_parse.c src/engine/proxy_v2_write.c
-SRC_engine := src/engine/address.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
+# What a client's side needs, that of `ktrust dial` too
+SRC_engine_upstream := src/engine/address.c src/engine/tickets.c src/engine/upstream_proxy.c src/engine/upstream_url.c
+SRC_engine := src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
 	src/engine/handoff.c src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/network.c src/engine/proxy.c \
-	$(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c src/engine/worker.c
+	$(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c \
+	$(SRC_engine_upstream) src/engine/target.c src/engine/worker.c
 SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c \
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
@@ -116,7 +119,8 @@ SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
 	src/daemon/serve.c src/daemon/watch.c src/daemon/watcher.c
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
-SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/bench.c src/cli/conns.c src/cli/credentials.c src/cli/doctor.c \
+SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/bench.c src/cli/conns.c src/cli/credentials.c src/cli/dial.c src/cli/dial_pump.c \
+	src/cli/dial_reach.c src/cli/dial_tell.c src/cli/dial_tls.c src/cli/doctor.c \
 	src/cli/main.c src/cli/pool.c src/cli/pool_diff.c src/cli/pool_life.c \
 	src/cli/pool_manifest.c src/cli/pool_show.c src/cli/read.c src/cli/roots.c \
 	src/cli/roots_print.c src/cli/stats.c src/cli/verify.c src/cli/verify_batch.c \
@@ -144,9 +148,10 @@ TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/handoff engine/handshake engine/limits engine/names engine/proxy engine/proxy_v2 engine/relay \
+TESTS_engine := engine/address engine/backend engine/handoff engine/handshake engine/limits engine/names engine/origin engine/proxy engine/proxy_v2 \
+	engine/relay \
 	engine/slab \
-	engine/soak engine/split engine/tight
+	engine/soak engine/split engine/tickets engine/tight engine/upstream
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config daemon/watch
 TESTS_bench := bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
@@ -156,8 +161,9 @@ TEST_ROOMS := error pool verify tls ktls handoff engine trace control daemon ben
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := bench/handshake.test cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
-	daemon/handoff.test daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test daemon/watch.test tls/example.test verify/limbo.test
+TESTS_sh := bench/handshake.test cli/bench.test cli/dial.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
+	daemon/handoff.test daemon/life.test daemon/origin.test daemon/pools.test daemon/proxy.test daemon/swaps.test daemon/watch.test tls/example.test \
+	verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
 	daemon/allow.test daemon/command.test daemon/credentials.test daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test \
@@ -166,7 +172,7 @@ TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/root
 TESTS_guest_only :=
 # What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
 # only, so that check stays short.
-TESTS_computing := engine/proxy_v2 engine/slab pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
+TESTS_computing := engine/proxy_v2 engine/slab engine/tickets engine/upstream pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
 	tls/ca_names tls/export tls/memory tls/several tls/split tls/staple verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/keys verify/memory verify/path verify/revocation verify/signature_memo verify/signer verify/tamper verify/threads \
 	verify/verify
@@ -236,7 +242,7 @@ TEST_OBJ_bench/report = $(call obj,$(SRC_bench))
 TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
 TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)
 TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c src/engine/names.c \
-	src/engine/network.c)
+	src/engine/network.c $(SRC_engine_upstream))
 TEST_OBJ_daemon/watch = $(call obj,src/daemon/watch.c)
 TEST_LIBS_daemon/watch := $(call wrap,read)
 
@@ -259,7 +265,7 @@ $(O)/ktrustd: $(call obj,$(SRC_daemon) $(SRC_control) $(SRC_engine) $(SRC_tls_pr
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -luring -ljansson
 
-$(O)/ktrust: $(call obj,$(SRC_cli) $(SRC_control) $(SRC_trace) $(SRC_bench)) $(ROOTS_A) $(LIB_A)
+$(O)/ktrust: $(call obj,$(SRC_cli) $(SRC_control) $(SRC_trace) $(SRC_bench) $(SRC_engine_upstream)) $(ROOTS_A) $(LIB_A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIB_LIBS) -ljansson -lbpf -lm
 
@@ -500,7 +506,7 @@ $(O)/peers/go-relay: tools/peers/relay.go
 
 # ---- Fuzzing: make fuzz-smoke takes two minutes, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := cert chain config crl der handoff image manifest name nss pem proxy tls
+FUZZERS := cert chain config crl der handoff image manifest name nss pem proxy tls upstream
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \
@@ -519,11 +525,12 @@ FUZZ_SRC_cert := $(SRC_verify) selftests/fuzz/foreign.c $(FUZZ_SRC_der_mutations
 FUZZ_SRC_chain := $(SRC_verify) selftests/fuzz/chain_cert.c selftests/fuzz/chain_program.c \
 	selftests/fuzz/foreign.c selftests/lib/der_writer.c selftests/verify/words.c
 FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c src/engine/network.c \
-	$(FUZZ_SRC_names)
+	$(SRC_engine_upstream) $(FUZZ_SRC_names)
 FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
 FUZZ_SRC_handoff := src/handoff/read.c src/handoff/utf8.c src/handoff/write.c
 FUZZ_SRC_name := $(FUZZ_SRC_names) selftests/verify/words.c
 FUZZ_SRC_proxy := $(SRC_engine_proxy)
+FUZZ_SRC_upstream := $(SRC_engine_upstream)
 FUZZ_SRC_tls := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_testlib) \
 	selftests/tls/keys.c selftests/tls/lab.c
 

@@ -36,7 +36,7 @@
 
 struct kt_probe_handshake {
 	__u64 conn;	    /* counts up within a process, from 1 */
-	__u64 cookie;	    /* SO_COOKIE of the client's socket */
+	__u64 cookie;	    /* SO_COOKIE of the socket that speaks TLS */
 	__u64 start_ns;	    /* accepted by the listening socket */
 	__u64 handshake_ns; /* from there to the outcome */
 	__u64 verify_ns;    /* of that, deciding about the peer's chain; 0: no chain */
@@ -50,7 +50,8 @@ struct kt_probe_handshake {
 	__u8 ktls;	  /* KT_PROBE_KTLS_TX | KT_PROBE_KTLS_RX, as the engine set it up */
 	__u8 accepted;
 	__u8 verdict; /* enum kt_verdict_code, meaningful when pool_version or verify_ns is set */
-	__u16 reserved;
+	__u8 peer_is_server; /* 1: the listener is an origin, the peer a server it connected to */
+	__u8 reserved;
 	/* IPv4: the first 4 bytes. What a PROXY header said, if one came. */
 	__u8 peer_addr[16];
 	__u8 anchor[32];		 /* SHA-256 of the anchor's certificate; zeros: none */

@@ -141,8 +141,8 @@ struct kt_tls_context_options {
 	enum kt_role peer_role;
 	struct kt_credentials *credentials; /* a reference is taken; a client may have none */
 	/*
-	 * Servers: instead, where those are found that each connection has from kt_tls_new on.
-	 * Borrowed for the context's life.
+	 * Instead, where those are found that each connection has from kt_tls_new on; a client has
+	 * the first of them. Borrowed for the context's life.
 	 */
 	struct kt_credentials_slot *credentials_slot;
 	enum kt_client_auth client_auth; /* servers only */

@@ -308,7 +308,8 @@ TEST_F(output, json_of_a_handshake)
 				  "\"anchor\":"
 				  "\"deadbeef000000000000000000000000000000000000000000000000000000"
 				  "01"
-				  "\",\"peer_addr\":\"192.0.2.1:40000\",\"peer\":\"spiffe://"
+				  "\",\"role\":\"client\",\"peer_addr\":\"192.0.2.1:40000\","
+				  "\"peer\":\"spiffe://"
 				  "example/web\","
 				  "\"sni\":\"api.example\",\"listener\":\"edge\",\"worker\":1,"
 				  "\"protocol\":\"TLSv1.3\",\"cipher\":\"TLS_AES_128_GCM_SHA256\","
@@ -320,6 +321,14 @@ TEST_F(output, json_of_a_handshake)
 		json(self));
 }
 
+TEST_F(output, handshake_of_an_origin_says_that_the_peer_is_a_server)
+{
+	self->handshake.peer_is_server = 1;
+	EXPECT_TRUE(strstr(json(self), "\"role\":\"server\""));
+	EXPECT_TRUE(strstr(text(self), " to=192.0.2.1:40000 "));
+	EXPECT_FALSE(strstr(text(self), " from="));
+}
+
 TEST_F(output, json_of_a_refused_handshake_has_null_for_what_is_not_known)
 {
 	self->handshake = (struct kt_probe_handshake){.conn = 4, .outcome = "not_tls"};
@@ -329,7 +338,8 @@ TEST_F(output, json_of_a_refused_handshake_has_null_for_what_is_not_known)
 				  "tls\","
 				  "\"pool\":null,\"pool_version\":null,\"anchor_name\":null,"
 				  "\"anchor\":null,"
-				  "\"peer_addr\":null,\"peer\":null,\"sni\":null,\"listener\":null,"
+				  "\"role\":\"client\",\"peer_addr\":null,\"peer\":null,\"sni\":"
+				  "null,\"listener\":null,"
 				  "\"worker\":0,\"protocol\":null,\"cipher\":null,\"ktls_tx\":"
 				  "false,"
 				  "\"ktls_rx\":false,\"kernel\":\"unknown\",\"kernel_tx\":null,"

@@ -53,7 +53,7 @@ static int read_string(FIXTURE_DATA(config) * self, const char *text)
 /* ---- Every setting --------------------------------------------------------------------------- */
 
 struct setting_case {
-	const char *section;
+	const char *section; /* "origin": of a second listener, which is one */
 	const char *key;
 	const char *value;
 };
@@ -102,6 +102,15 @@ static const struct setting_case full[] = {
 	{"listener", "client-pool-for", "*.B.test \t clients"},
 	{"listener", "ca-names", "off"},
 	{"listener", "client-profile", "web"},
+	{"origin", "listen", ":1"},
+	{"origin", "mode", "origin"},
+	{"origin", "target", "a.test:443"},
+	{"origin", "target", "[::1]:444"},
+	{"origin", "target-name", "b.test"},
+	{"origin", "server-pool", "clients"},
+	{"origin", "server-profile", "rfc5280"},
+	{"origin", "proxy", "socks5://127.0.0.1:1080"},
+	{"origin", "proxy-credentials", "/login"},
 	{"ktrust", "verifier", "own"},
 	{"ktrust", "verdicts-max", "0"},
 	{"ktrust", "signatures-max", "16777216"},
@@ -120,10 +129,17 @@ static const struct setting_case instead[] = {
 #define INSTEAD (sizeof instead / sizeof instead[0])
 #define FULL (sizeof full / sizeof full[0])
 
+static const char *kind_of(size_t i)
+{
+	return strcmp(full[i].section, "origin") ? full[i].section : "listener";
+}
+
 static const char *section_of(size_t i)
 {
 	if (!strcmp(full[i].section, "pool"))
 		return "pool clients";
+	if (!strcmp(full[i].section, "origin"))
+		return "listener out";
 	return strcmp(full[i].section, "listener") ? "ktrust" : "listener web";
 }
 
@@ -145,6 +161,21 @@ static void expect_credentials(const struct kt_config_listener *listener)
 	EXPECT_EQ(0, listener->watch_credentials);
 	ASSERT_EQ(12, listener->alpn.len);
 	EXPECT_EQ(0, memcmp("\x02h2\x08http/1.1", listener->alpn.list, 12));
+}
+
+static void expect_origin(const struct kt_config_listener *listener)
+{
+	EXPECT_STREQ("out", listener->name);
+	EXPECT_STREQ(":1", listener->listen);
+	EXPECT_EQ(KT_MODE_ORIGIN, listener->mode);
+	ASSERT_EQ(2, listener->targets.count);
+	EXPECT_STREQ("a.test:443", listener->targets.at[0]);
+	EXPECT_STREQ("[::1]:444", listener->targets.at[1]);
+	EXPECT_STREQ("b.test", listener->target_name);
+	EXPECT_STREQ("clients", listener->server_pool);
+	EXPECT_EQ(KT_PROFILE_RFC5280, listener->server_profile);
+	EXPECT_STREQ("socks5://127.0.0.1:1080", listener->proxy);
+	EXPECT_STREQ("/login", listener->proxy_credentials);
 }
 
 static void expect_full(const struct kt_config *config)
@@ -180,8 +211,9 @@ static void expect_full(const struct kt_config *config)
 	ASSERT_EQ(2, pool->allow.count);
 	EXPECT_STREQ("uri:spiffe://a.test/ns/*/web", pool->allow.at[0]);
 	EXPECT_STREQ("subject:O=A # B = C", pool->allow.at[1]);
-	ASSERT_EQ(1, config->listener_count);
+	ASSERT_EQ(2, config->listener_count);
 	EXPECT_STREQ("web", listener->name);
+	EXPECT_EQ(KT_MODE_SERVER, listener->mode);
 	EXPECT_STREQ("[::1]:8443", listener->listen);
 	ASSERT_EQ(2, listener->backends.count);
 	EXPECT_STREQ("unix:/run/b.sock", listener->backends.at[0]);
@@ -192,6 +224,7 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_EQ(10, listener->proxy_from.at[0].addr[12]);
 	EXPECT_EQ(128, listener->proxy_from.at[1].bits);
 	EXPECT_EQ(1, listener->proxy_from.at[1].addr[15]);
+	expect_origin(&config->listeners[1]);
 	expect_credentials(listener);
 	EXPECT_STREQ("clients", listener->pool);
 	EXPECT_EQ(KT_CLIENT_AUTH_OPTIONAL, listener->client_auth);
@@ -219,7 +252,7 @@ TEST(the_cases_here_cover_every_setting)
 		bool found = false;
 
 		for (size_t i = 0; i < FULL; i++)
-			found |= !strcmp(full[i].section, setting->section) &&
+			found |= !strcmp(kind_of(i), setting->section) &&
 				 !strcmp(full[i].key, setting->key);
 		for (size_t i = 0; i < INSTEAD; i++)
 			found |= !strcmp(instead[i].section, setting->section) &&
@@ -269,7 +302,7 @@ TEST_F(config, every_setting_can_stand_in_a_file)
 TEST_F(config, every_setting_has_a_flag)
 {
 	static char text[FULL][128];
-	char *argv[FULL + 3] = {"ktrustd"};
+	char *argv[FULL + 4] = {"ktrustd"};
 	int argc = 1;
 	bool check_only;
 
@@ -282,9 +315,10 @@ TEST_F(config, every_setting_has_a_flag)
 						   full[i].value, "", 0, &self->error));
 			continue;
 		}
-		if (i && !strcmp(full[i].section, "listener") &&
-		    strcmp(full[i - 1].section, "listener"))
-			argv[argc++] = "--listener=web";
+		if (i && !strcmp(kind_of(i), "listener") &&
+		    strcmp(section_of(i - 1), section_of(i)))
+			argv[argc++] = strcmp(full[i].section, "origin") ? "--listener=web"
+									 : "--listener=out";
 		if (of_pool)
 			snprintf(text[i], sizeof text[i], "--pool=clients=%s", full[i].value);
 		else
@@ -778,6 +812,94 @@ TEST_F(config, credentials_are_needed_and_may_be_all_in_lines_of_their_own)
 	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
 	ASSERT_EQ(0, set(self, "listener l", "credentials", "c k"));
 	expect_unfit(self, "l", "more than 1024");
+}
+
+/* ---- Origins --------------------------------------------------------------------------------- */
+
+static void set_up_origin(FIXTURE_DATA(config) * self)
+{
+	ASSERT_EQ(0, read_string(self, "[pool p]\nsource = file:p\n[pool s]\nsource = system\n"
+				       "[listener l]\nmode = origin\nlisten = :1\n"
+				       "target = a.test:443\nserver-pool = s\n"));
+}
+
+/* Also with roots for servers: nobody verifies clients by them. */
+TEST_F(config, origin_that_fits_together_passes)
+{
+	set_up_origin(self);
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	ASSERT_EQ(0, set(self, "listener l", "credentials", "c k"));
+	ASSERT_EQ(0, set(self, "listener l", "proxy", "http://proxy.test:3128"));
+	ASSERT_EQ(0, set(self, "listener l", "proxy-credentials", "/login"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+}
+
+TEST_F(config, origin_has_nothing_of_a_server)
+{
+	static const char *const settings[][2] = {
+		{"backend", ":2"},     {"client-pool", "p"},	 {"client-pool-for", "a.test p"},
+		{"proxy-from", "::1"}, {"proxy-protocol", "v2"}, {"ocsp", "o"},
+	};
+
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+		kt_config_free(self->config);
+		self->config = kt_config_new();
+		set_up_origin(self);
+		ASSERT_EQ(0, set(self, "listener l", settings[i][0], settings[i][1]));
+		expect_unfit(self, "l", "not for mode = origin");
+	}
+}
+
+TEST_F(config, server_has_nothing_of_an_origin)
+{
+	static const char *const settings[][2] = {
+		{"target", "a.test:1"},	 {"target-name", "a.test"},  {"server-pool", "p"},
+		{"proxy", "http://h:1"}, {"proxy-credentials", "f"},
+	};
+
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+		kt_config_free(self->config);
+		self->config = kt_config_new();
+		set_up_listener(self);
+		ASSERT_EQ(0, set(self, "listener l", settings[i][0], settings[i][1]));
+		expect_unfit(self, "l", "for mode = origin");
+	}
+}
+
+TEST_F(config, origin_has_one_certificate_at_most)
+{
+	set_up_origin(self);
+	ASSERT_EQ(0, set(self, "listener l", "certificate", "c"));
+	expect_unfit(self, "l", "belong together");
+	ASSERT_EQ(0, set(self, "listener l", "key", "k"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	ASSERT_EQ(0, set(self, "listener l", "credentials", "c k"));
+	expect_unfit(self, "l", "one certificate at most");
+}
+
+TEST_F(config, targets_have_a_limit_and_a_port)
+{
+	set_up_origin(self);
+	for (size_t i = 1; i < KT_BACKENDS_MAX; i++)
+		ASSERT_EQ(0, set(self, "listener l", "target", "b.test:1"));
+	EXPECT_EQ(0, kt_config_check(self->config, &self->error));
+	ASSERT_EQ(0, set(self, "listener l", "target", "b.test:1"));
+	expect_unfit(self, "l", "at most 8");
+	self->config->listeners[0].targets.count--;
+	free(self->config->listeners[0].targets.at[KT_BACKENDS_MAX]);
+	strcpy(self->config->listeners[0].targets.at[1], "b.test:0");
+	expect_unfit(self, "b.test:0", "other than 0");
+}
+
+TEST_F(config, login_of_a_proxy_is_not_in_the_settings_nor_in_errors)
+{
+	set_up_origin(self);
+	ASSERT_EQ(0, set(self, "listener l", "proxy", "http://user:secret@h:1"));
+	expect_unfit(self, "l", "proxy-credentials");
+	EXPECT_NULL(strstr(self->error.text, "secret"));
+	ASSERT_EQ(0, set(self, "listener l", "proxy", "http://user:secret@h"));
+	expect_unfit(self, "l", "HOST:PORT");
+	EXPECT_NULL(strstr(self->error.text, "secret"));
 }
 
 TEST_F(config, a_pool_has_a_source)

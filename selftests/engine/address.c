@@ -108,6 +108,26 @@ TEST(names_that_do_not_exist_are_told)
 	expect_error("[not-an-address]:80", -EHOSTUNREACH);
 }
 
+TEST(host_and_port_are_parted_unresolved)
+{
+	static const char *const none[] = {
+		":80", "h:0", "h", "h:", "h:65536", "::1:80", "[::1]", ""};
+	char host[KT_HOST_SIZE] = "untouched";
+	struct kt_error error = {0};
+	uint16_t port = 7;
+
+	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+		EXPECT_EQ(-EINVAL, kt_address_split(none[i], host, &port, &error));
+	EXPECT_STREQ("untouched", host);
+	EXPECT_EQ(7, port);
+	ASSERT_EQ(0, kt_address_split("no-such-host.invalid:65535", host, &port, &error));
+	EXPECT_STREQ("no-such-host.invalid", host);
+	EXPECT_EQ(65535, port);
+	ASSERT_EQ(0, kt_address_split("[2001:db8::1]:443", host, &port, &error));
+	EXPECT_STREQ("2001:db8::1", host);
+	EXPECT_EQ(443, port);
+}
+
 TEST(nothing_is_shown_as_a_dash)
 {
 	const struct kt_address none = {0};

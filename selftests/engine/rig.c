@@ -125,10 +125,39 @@ static void listen_backend(struct rig *rig, const struct rig_options *options)
 				      &rig->backend_address.len));
 }
 
+static void be_origin(struct rig *rig, const struct rig_options *options,
+		      struct kt_listener_options *listener, struct kt_target *targets,
+		      struct kt_upstream_options *upstream)
+{
+	for (size_t i = 0; i < listener->backend_count; i++)
+		targets[i] = (struct kt_target){
+			.address = listener->backends[i],
+			.host = "target.test",
+			.port = (uint16_t)(443 + i),
+			.name = options->target_name ? options->target_name : "server.test",
+			.name_type = options->target_name ? options->target_name_type : KT_NAME_DNS,
+		};
+	listener->mode = KT_MODE_ORIGIN;
+	listener->targets = targets;
+	listener->target_count = listener->backend_count;
+	listener->backends = NULL;
+	listener->backend_count = 0;
+	listener->credentials = options->own;
+	listener->credentials_slot = options->own_slot;
+	if (!options->upstream)
+		return;
+	*upstream = *options->upstream;
+	if (!upstream->address.len)
+		upstream->address = rig->backend_address;
+	listener->upstream = upstream;
+}
+
 int rig_make_engine(struct rig *rig, const struct rig_options *options, struct kt_engine **ret)
 {
 	struct kt_error error = {0};
 	struct kt_address backends[KT_BACKENDS_MAX] = {rig->backend_address};
+	struct kt_target targets[KT_BACKENDS_MAX];
+	struct kt_upstream_options upstream;
 	struct kt_listener_options listener = {
 		.name = "test",
 		.backends = backends,
@@ -170,6 +199,8 @@ int rig_make_engine(struct rig *rig, const struct rig_options *options, struct k
 	for (size_t i = 0; i < options->backend_count; i++)
 		backends[i] =
 			options->backends[i].len ? options->backends[i] : rig->backend_address;
+	if (options->origin)
+		be_origin(rig, options, &listener, targets, &upstream);
 	if (options->address)
 		listener.listen = *options->address;
 	else
@@ -311,6 +342,13 @@ void peer_connect(struct peer *peer, const struct rig *rig, SSL_CTX *context)
 {
 	client_init(&peer->client, context);
 	peer->fd = tcp_connect(&rig->address);
+}
+
+void peer_serve(struct peer *peer, int fd, SSL_CTX *context)
+{
+	client_init(&peer->client, context);
+	SSL_set_accept_state(peer->client.ssl);
+	peer->fd = fd;
 }
 
 void peer_flush(struct peer *peer)

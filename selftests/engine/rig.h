@@ -49,6 +49,13 @@ struct rig_options {
 	unsigned int handoff_queue;
 	const uint8_t *alpn;
 	size_t alpn_len;
+	/* An origin: what are backends above are its targets, verified against the lab's pool. */
+	bool origin;
+	const char *target_name; /* NULL: "server.test" */
+	enum kt_name_type target_name_type;
+	const struct kt_upstream_options *upstream; /* no address: the rig's backend plays it */
+	struct kt_credentials *own;
+	struct kt_credentials_slot *own_slot;
 };
 
 struct rig {
@@ -106,6 +113,8 @@ int tcp_connect(const struct kt_address *address);
 void peer_connect(struct peer *peer, const struct rig *rig, SSL_CTX *context);
 /* 1: done; else what peer_read says. */
 int peer_handshake(struct peer *peer);
+/* The peer as a server on a connected socket, which becomes its own: peer_handshake shakes hands. */
+void peer_serve(struct peer *peer, int fd, SSL_CTX *context);
 /* Up to the client's last flight, which is left in client.out. */
 void peer_hold_last_flight(struct peer *peer);
 /* Everything that was said and not sent. */

@@ -522,8 +522,9 @@ TEST_F(several, options_that_make_no_sense_are_refused)
 		(struct kt_tls_context_options){.credentials = one, .credentials_slot = self->slot},
 		"not both");
 	expect_refused((struct kt_tls_context_options){.peer_role = KT_ROLE_SERVER,
+						       .credentials = one,
 						       .credentials_slot = self->slot},
-		       "for servers");
+		       "not both");
 	expect_refused((struct kt_tls_context_options){.peer_role = KT_ROLE_SERVER,
 						       .alpn = h2_http11,
 						       .alpn_len = 12},

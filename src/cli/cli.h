@@ -18,6 +18,7 @@ enum { KT_EXIT_OK = 0, KT_EXIT_NO = 1, KT_EXIT_TROUBLE = 2 };
 int kt_cli_bench(int argc, char **argv);
 int kt_cli_conns(int argc, char **argv);
 int kt_cli_credentials(int argc, char **argv);
+int kt_cli_dial(int argc, char **argv);
 int kt_cli_doctor(int argc, char **argv);
 int kt_cli_pool(int argc, char **argv);
 int kt_cli_roots(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct {
 	{"bench", kt_cli_bench, "measure ktrust beside the stock library and other servers"},
 	{"conns", kt_cli_conns, "live connections, and which pool version let each in"},
 	{"credentials", kt_cli_credentials, "certificates of the listeners, and until when"},
+	{"dial", kt_cli_dial, "standard input and output over TLS to a server that is verified"},
 	{"doctor", kt_cli_doctor, "what this machine lacks, and the line that mends it"},
 	{"pool", kt_cli_pool,
 	 "pools of trust anchors: show, load, stage, compare, commit, roll back"},

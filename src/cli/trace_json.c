@@ -83,6 +83,7 @@ static void put_peer(json_t *object, const struct kt_probe_handshake *handshake)
 {
 	char address[KT_CLI_ADDRESS_LEN];
 
+	put_text(object, "role", handshake->peer_is_server ? "server" : "client");
 	put_text(object, "peer_addr", kt_cli_trace_address(handshake, address));
 	put_text(object, "peer", handshake->peer);
 	put_text(object, "sni", handshake->sni);

@@ -45,7 +45,7 @@ static void put_peer(FILE *out, const struct kt_probe_handshake *handshake)
 	char address[KT_CLI_ADDRESS_LEN];
 	const char *text = kt_cli_trace_address(handshake, address);
 
-	fprintf(out, " from=%s", text ? text : "local");
+	fprintf(out, " %s=%s", handshake->peer_is_server ? "to" : "from", text ? text : "local");
 	put(out, "peer", handshake->peer);
 	put(out, "sni", handshake->sni);
 }

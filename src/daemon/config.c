@@ -41,6 +41,10 @@ const char *const kt_config_verifier_words[] = {
 
 const char *const kt_config_proxy_words[] = {[KT_PROXY_OFF] = "off", [KT_PROXY_V2] = "v2", NULL};
 
+const char *const kt_config_mode_words[] = {
+	[KT_MODE_SERVER] = "server", [KT_MODE_ORIGIN] = "origin", NULL};
+
+_Static_assert(sizeof(enum kt_listener_mode) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_proxy_protocol) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_profile) == sizeof(unsigned int), "WORD writes unsigned int");
 _Static_assert(sizeof(enum kt_verifier_mode) == sizeof(unsigned int), "WORD writes unsigned int");
@@ -152,6 +156,25 @@ static const struct entry entries[] = {
 	{{"listener", "proxy-from", "NETWORK",
 	  "connections from ADDRESS/BITS begin with a PROXY header (version 2); several add up"},
 	 .kind = NETWORKS, .offset = LISTENER(proxy_from)},
+	{{"listener", "mode", "server|origin",
+	  "server: TLS in, plain out to a backend; origin: plain in, TLS out to a target (default "
+	  "server)"},
+	 .kind = WORD, .offset = LISTENER(mode), .words = kt_config_mode_words},
+	{{"listener", "target", "HOST:PORT",
+	  "origin: a server to connect to over TLS; several add up, tried in this order"},
+	 .kind = TEXTS, .offset = LISTENER(targets)},
+	{{"listener", "target-name", "NAME",
+	  "origin: whom targets' certificates must prove (default: each target's HOST)"},
+	 .kind = TEXT, .offset = LISTENER(target_name)},
+	{{"listener", "server-pool", "POOL", "origin: pool that targets are verified against"},
+	 .kind = TEXT, .offset = LISTENER(server_pool)},
+	{{"listener", "server-profile", "by-role|web|rfc5280",
+	  "origin: rfc5280: targets need not keep the Baseline Requirements (default by-role: web)"},
+	 .kind = WORD, .offset = LISTENER(server_profile), .words = kt_config_profile_words},
+	{{"listener", "proxy", "URL", "origin: go through http://HOST:PORT or socks5://HOST:PORT"},
+	 .kind = TEXT, .offset = LISTENER(proxy)},
+	{{"listener", "proxy-credentials", "FILE", "origin: a line USER:PASSWORD for the proxy"},
+	 .kind = TEXT, .offset = LISTENER(proxy_credentials)},
 	{{"listener", "certificate", "FILE", "PEM certificate chain"},
 	 .kind = TEXT, .offset = LISTENER(own.certificate)},
 	{{"listener", "key", "FILE", "PEM private key of the leaf"},
@@ -520,6 +543,11 @@ void kt_config_free(struct kt_config *config)
 		free_texts(&listener->backends);
 		free(listener->handoff);
 		free(listener->handoff_user);
+		free_texts(&listener->targets);
+		free(listener->target_name);
+		free(listener->server_pool);
+		free(listener->proxy);
+		free(listener->proxy_credentials);
 		free(listener->proxy_from.at);
 		free_credential(&listener->own);
 		for (size_t k = 0; k < listener->more.count; k++)

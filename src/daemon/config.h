@@ -4,14 +4,15 @@
  *
  * Every setting has a section, a key and a flag of the same name; both ways end in
  * kt_config_set, so that neither can do what the other cannot. Settings given later replace
- * earlier ones; the sources and allow rules of a pool, and the backends, names, networks and
- * `credentials` of a listener, add up.
+ * earlier ones; the sources and allow rules of a pool, and the backends, targets, names, networks
+ * and `credentials` of a listener, add up.
  *
  *   [ktrust]            control workers ktls handshake-timeout connect-timeout idle-timeout
  *                       drain-timeout connections-max state start-from-state
  *   [pool NAME]         source purpose lenient crl-policy allow anchors-min removed-max manifest
  *                       manifest-key history watch watch-debounce
- *   [listener NAME]     listen backend handoff handoff-user handoff-queue proxy-protocol proxy-from
+ *   [listener NAME]     mode listen backend handoff handoff-user handoff-queue proxy-protocol proxy-from
+ *                       target target-name server-pool server-profile proxy proxy-credentials
  *                       certificate key ocsp credentials credentials-watch alpn client-auth client-pool
  *                       client-pool-for ca-names client-profile
  *
@@ -112,7 +113,14 @@ struct kt_config_protocols {
 
 struct kt_config_listener {
 	char name[KT_CONFIG_NAME_MAX + 1];
+	enum kt_listener_mode mode;
 	char *listen;
+	struct kt_config_texts targets; /* of an origin, as written, the best first */
+	char *target_name;		/* NULL: each target's own host */
+	char *server_pool;
+	enum kt_profile server_profile;	 /* of servers' certificates */
+	char *proxy;			 /* a URL without login; NULL: none */
+	char *proxy_credentials;	 /* path */
 	struct kt_config_texts backends; /* as written, the best first */
 	char *handoff;			 /* "unix:PATH" instead of backends; NULL: none */
 	char *handoff_user;		 /* name or number; NULL: our own */
@@ -168,6 +176,7 @@ extern const char *const kt_config_ca_names_words[];
 extern const char *const kt_config_verifier_words[];
 extern const char *const kt_config_profile_words[];
 extern const char *const kt_config_proxy_words[];
+extern const char *const kt_config_mode_words[];
 extern const char *const kt_config_watch_words[]; /* enum kt_watch_policy */
 
 /* NULL beyond the last. */

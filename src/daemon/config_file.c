@@ -262,14 +262,128 @@ static int check_delivery(const struct kt_config *config, const struct kt_config
 	return 0;
 }
 
-static int check_listener(const struct kt_config *config, const struct kt_config_listener *listener,
-			  struct kt_error *error)
+/* ---- Origins --------------------------------------------------------------------------------- */
+
+static int complain(const struct kt_config_listener *listener, const char *text,
+		    struct kt_error *error)
+{
+	return kt_error_set(error, EINVAL, listener->name, 0, "%s", text);
+}
+
+/* What is set here would never be looked at. */
+static int check_roles(const struct kt_config_listener *listener, struct kt_error *error)
+{
+	bool of_server = listener->backends.count || listener->handoff ||
+			 listener->handoff_user || listener->pool || listener->names.count ||
+			 listener->proxy_from.count || listener->proxy_protocol != KT_PROXY_OFF ||
+			 listener->own.ocsp;
+	bool of_origin = listener->targets.count || listener->target_name ||
+			 listener->server_pool || listener->proxy || listener->proxy_credentials;
+
+	if (listener->mode == KT_MODE_ORIGIN && of_server)
+		return complain(
+			listener,
+			"backend, handoff, client-pool, client-pool-for, proxy-from, proxy-protocol and "
+			"ocsp are not for mode = origin (which has target and server-pool)",
+			error);
+	if (listener->mode == KT_MODE_SERVER && of_origin)
+		return complain(
+			listener,
+			"target, target-name, server-pool, proxy and proxy-credentials are for "
+			"mode = origin (set it)",
+			error);
+	return 0;
+}
+
+static int check_targets(const struct kt_config_listener *listener, struct kt_error *error)
+{
+	char host[KT_HOST_SIZE];
+	uint16_t port;
+	int err = 0;
+
+	if (!listener->targets.count)
+		return complain(listener, "this listener has no 'target'", error);
+	if (listener->targets.count > KT_BACKENDS_MAX)
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "this listener has %zu targets (at most %d can be)",
+				    listener->targets.count, KT_BACKENDS_MAX);
+	for (size_t i = 0; i < listener->targets.count && !err; i++)
+		err = kt_address_split(listener->targets.at[i], host, &port, error);
+	if (!err && listener->target_name && strlen(listener->target_name) >= KT_HOST_SIZE)
+		return complain(listener, "target-name is longer than any name", error);
+	return err;
+}
+
+/* A login in the settings would be in lists of processes, in logs, and in the reach of backups. */
+static int check_proxy(const struct kt_config_listener *listener, struct kt_error *error)
+{
+	struct kt_upstream_url url = {0};
+	struct kt_error why;
+	bool has_login;
+
+	if (!listener->proxy)
+		return listener->proxy_credentials
+			       ? complain(listener, "proxy-credentials are of no proxy (set proxy)",
+					  error)
+			       : 0;
+	if (kt_upstream_url_parse(listener->proxy, &url, &why))
+		return kt_error_set(error, EINVAL, listener->name, 0, "proxy: %s", why.text);
+	has_login = url.login.user[0];
+	explicit_bzero(&url, sizeof url);
+	return has_login ? complain(listener,
+				    "proxy: its login does not belong here (put the line "
+				    "USER:PASSWORD into a file and name that: proxy-credentials)",
+				    error)
+			 : 0;
+}
+
+static int check_server_pool(const struct kt_config *config,
+			     const struct kt_config_listener *listener, struct kt_error *error)
+{
+	if (!listener->server_pool)
+		return complain(listener, "this listener has no 'server-pool'", error);
+	if (!pool_named(config, listener->server_pool))
+		return kt_error_set(error, EINVAL, listener->name, 0,
+				    "server-pool '%s': there is no such pool",
+				    listener->server_pool);
+	return 0;
+}
+
+static int check_own(const struct kt_config_listener *listener, struct kt_error *error)
+{
+	if (!listener->own.certificate != !listener->own.key)
+		return complain(listener, "certificate and key belong together", error);
+	if (kt_config_credential_at(listener, 1))
+		return complain(listener, "an origin has one certificate at most", error);
+	return 0;
+}
+
+static int check_origin(const struct kt_config *config, const struct kt_config_listener *listener,
+			struct kt_error *error)
 {
 	int err;
 
 	if (!listener->listen)
-		return kt_error_set(error, EINVAL, listener->name, 0,
-				    "this listener has no 'listen'");
+		return complain(listener, "this listener has no 'listen'", error);
+	err = check_targets(listener, error);
+	if (!err)
+		err = check_server_pool(config, listener, error);
+	if (!err)
+		err = check_own(listener, error);
+	return err ? err : check_proxy(listener, error);
+}
+
+static int check_listener(const struct kt_config *config, const struct kt_config_listener *listener,
+			  struct kt_error *error)
+{
+	int err = check_roles(listener, error);
+
+	if (err)
+		return err;
+	if (listener->mode == KT_MODE_ORIGIN)
+		return check_origin(config, listener, error);
+	if (!listener->listen)
+		return complain(listener, "this listener has no 'listen'", error);
 	err = check_delivery(config, listener, error);
 	if (err)
 		return err;

@@ -269,6 +269,8 @@ int kt_identities_load(struct kt_identities *identities, size_t listener)
 	char text[600];
 	int err;
 
+	if (!entry->count)
+		return 0;
 	pthread_mutex_lock(&entry->load_lock);
 	err = load_and_publish(entry, &why);
 	if (err)
@@ -301,7 +303,8 @@ int kt_identities_new(const struct kt_config *config, struct kt_identities **ret
 			entry->count++;
 		pthread_mutex_init(&entry->load_lock, NULL);
 		pthread_mutex_init(&entry->lock, NULL);
-		err = load_and_publish(entry, error);
+		if (entry->count)
+			err = load_and_publish(entry, error);
 	}
 	if (err)
 		kt_identities_free(identities);
@@ -337,7 +340,7 @@ void kt_identities_state(struct kt_identities *identities, size_t listener,
 {
 	struct entry *entry = &identities->entries[listener];
 
-	ret_state->set = kt_credentials_slot_current(entry->slot);
+	ret_state->set = entry->slot ? kt_credentials_slot_current(entry->slot) : NULL;
 	pthread_mutex_lock(&entry->lock);
 	ret_state->since_ns = entry->since_ns;
 	ret_state->last_error = entry->last_error;

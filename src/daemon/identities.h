@@ -26,14 +26,14 @@ KT_WARN_UNUSED int kt_identities_new(const struct kt_config *config,
 /* Nobody may use the slots any more. NULL is fine. */
 void kt_identities_free(struct kt_identities *identities);
 
-/* Where a listener's are published. */
+/* Where a listener's are published; NULL: it has none (an origin's). */
 struct kt_credentials_slot *kt_identities_slot(struct kt_identities *identities, size_t listener);
 
-/* Load a listener's anew. Says what happened in the log. */
+/* Load a listener's anew, if it has any. Says what happened in the log. */
 KT_WARN_UNUSED int kt_identities_load(struct kt_identities *identities, size_t listener);
 
 struct kt_identities_state {
-	struct kt_credentials_set *set; /* a reference for the caller */
+	struct kt_credentials_set *set; /* a reference for the caller; NULL: it has none */
 	uint64_t since_ns;		/* CLOCK_REALTIME: when it was published */
 	struct kt_error last_error;	/* why the last load was refused; err is 0 if it was not */
 };

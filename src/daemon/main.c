@@ -11,6 +11,7 @@
  * control clients and the drain have threads of their own. A second signal during the drain ends
  * the process at once.
  */
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <poll.h>
@@ -37,12 +38,20 @@ enum {
 	CONTROL_REST_MS = 250,
 };
 
+/* What an origin is to be told, until the engine has copied it. */
+struct origin {
+	struct kt_target targets[KT_BACKENDS_MAX];
+	char hosts[KT_BACKENDS_MAX][KT_HOST_SIZE];
+	struct kt_upstream_options upstream;
+};
+
 struct start {
 	struct kt_daemon daemon;
 	struct kt_config *config;
 	struct kt_control_listener control;
 	struct kt_listener_options listeners[KT_LISTENERS_MAX];
 	struct kt_address backends[KT_LISTENERS_MAX][KT_BACKENDS_MAX]; /* that these name */
+	struct origin *origins; /* likewise, for each listener */
 	struct kt_serving *serving;
 	struct kt_watcher *watcher;
 	int signal_fd;
@@ -177,6 +186,70 @@ static int describe_handoff(struct start *start, size_t i, struct kt_error *erro
 	return err;
 }
 
+static int describe_proxy(const struct kt_config_listener *listener,
+			  struct kt_listener_options *options, struct origin *origin,
+			  struct kt_error *error)
+{
+	struct kt_upstream_url url;
+	int err = 0;
+
+	if (!listener->proxy)
+		return 0;
+	err = kt_upstream_url_parse(listener->proxy, &url, error);
+	if (!err)
+		err = kt_address_parse(url.address, &origin->upstream.address, error);
+	if (!err && listener->proxy_credentials)
+		err = kt_upstream_login_read(listener->proxy_credentials, &origin->upstream.login,
+					     error);
+	if (err)
+		return err;
+	origin->upstream.kind = url.kind;
+	options->upstream = &origin->upstream;
+	return 0;
+}
+
+static bool is_ip(const char *text)
+{
+	uint8_t bytes[16];
+
+	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+/* What a proxy is asked for it resolves itself. */
+static int describe_target(const struct kt_config_listener *listener, size_t k,
+			   struct origin *origin, struct kt_error *error)
+{
+	struct kt_target *target = &origin->targets[k];
+	int err = kt_address_split(listener->targets.at[k], origin->hosts[k], &target->port, error);
+
+	if (err)
+		return err;
+	target->host = origin->hosts[k];
+	target->name = listener->target_name ? listener->target_name : target->host;
+	target->name_type = is_ip(target->name) ? KT_NAME_IP : KT_NAME_DNS;
+	return listener->proxy ? 0
+			       : kt_address_parse(listener->targets.at[k], &target->address, error);
+}
+
+static int describe_origin(struct start *start, size_t i, struct kt_error *error)
+{
+	const struct kt_config_listener *listener = &start->config->listeners[i];
+	struct kt_listener_options *options = &start->listeners[i];
+	struct origin *origin = &start->origins[i];
+	int err = 0;
+
+	if (listener->mode != KT_MODE_ORIGIN)
+		return 0;
+	options->client_auth = KT_CLIENT_AUTH_NONE;
+	options->pool = kt_pools_named(start->daemon.pools, listener->server_pool);
+	options->policy.profile = listener->server_profile;
+	options->targets = origin->targets;
+	options->target_count = listener->targets.count;
+	for (size_t k = 0; k < listener->targets.count && !err; k++)
+		err = describe_target(listener, k, origin, error);
+	return err ? err : describe_proxy(listener, options, origin, error);
+}
+
 /* What the engine is to be told; the addresses are resolved here. */
 static int describe_listener(struct start *start, size_t i, struct kt_error *error)
 {
@@ -186,6 +259,7 @@ static int describe_listener(struct start *start, size_t i, struct kt_error *err
 
 	*options = (struct kt_listener_options){
 		.name = listener->name,
+		.mode = listener->mode,
 		.credentials_slot = kt_identities_slot(start->daemon.identities, i),
 		.alpn = listener->alpn.list,
 		.alpn_len = listener->alpn.len,
@@ -203,16 +277,33 @@ static int describe_listener(struct start *start, size_t i, struct kt_error *err
 		err = kt_address_parse(listener->listen, &options->listen, error);
 	if (!err)
 		err = describe_handoff(start, i, error);
-	return err ? err : describe_backends(start, i, error);
+	if (!err)
+		err = describe_backends(start, i, error);
+	return err ? err : describe_origin(start, i, error);
 }
 
 static int load_listeners(struct start *start, struct kt_error *error)
 {
 	int err = kt_identities_new(start->config, &start->daemon.identities, error);
 
+	if (err)
+		return err;
+	start->origins = calloc(start->config->listener_count, sizeof *start->origins);
+	if (!start->origins)
+		return kt_error_set(error, ENOMEM, "listeners", 0, "out of memory");
 	for (size_t i = 0; i < start->config->listener_count && !err; i++)
 		err = describe_listener(start, i, error);
 	return err;
+}
+
+/* With the logins of proxies. */
+static void forget_origins(struct start *start)
+{
+	if (start->origins)
+		explicit_bzero(start->origins,
+			       start->config->listener_count * sizeof *start->origins);
+	free(start->origins);
+	start->origins = NULL;
 }
 
 static int make_engine(struct start *start, struct kt_error *error)
@@ -233,7 +324,10 @@ static int make_engine(struct start *start, struct kt_error *error)
 		.certificates_max = config->certificates_max,
 	};
 
-	return kt_engine_new(&options, &start->daemon.engine, error);
+	int err = kt_engine_new(&options, &start->daemon.engine, error);
+
+	forget_origins(start);
+	return err;
 }
 
 static void say_ktls(const struct start *start)
@@ -259,12 +353,15 @@ static void say_ktls(const struct start *start)
 
 static void say_listener(const struct kt_config_listener *listener, const char *address)
 {
-	const char *to = listener->handoff ? listener->handoff : listener->backends.at[0];
-	const char *more = listener->handoff		  ? " (handoff)"
-			   : listener->backends.count > 1 ? " and others"
-							  : "";
+	bool origin = listener->mode == KT_MODE_ORIGIN;
+	const struct kt_config_texts *to = origin ? &listener->targets : &listener->backends;
 
-	kt_log(LOG_NOTICE, "listener %s: %s -> %s%s", listener->name, address, to, more);
+	kt_log(LOG_NOTICE, "listener %s: %s -> %s%s%s", listener->name, address,
+	       listener->handoff ? listener->handoff : to->at[0],
+	       to->count > 1 ? " and others" : "",
+	       origin		   ? " over TLS"
+	       : listener->handoff ? " (handoff)"
+				   : "");
 }
 
 static void say_ready(const struct start *start)
@@ -324,6 +421,7 @@ static void tear_down(struct start *start)
 	kt_fast_keys_stop();
 	for (size_t i = 0; i < KT_LISTENERS_MAX; i++)
 		free((void *)start->listeners[i].pools);
+	forget_origins(start);
 	kt_identities_free(start->daemon.identities);
 	kt_pools_free(start->daemon.pools);
 	kt_control_unlisten(&start->control);

@@ -102,16 +102,21 @@ static json_t *listeners_info(const struct kt_daemon *daemon)
 		if (!kt_engine_address(daemon->engine, i, &address))
 			kt_address_format(&address, text);
 		lost |= json_array_append_new(
-				list, json_pack("{s:s, s:s, s:o, s:s?, s:s, s:s, s:s?, s:o, s:s}",
-						"name", listener->name, "listen", text, "backends",
-						texts_info(&listener->backends), "handoff",
-						listener->handoff, "proxy_protocol",
-						kt_config_proxy_words[listener->proxy_protocol],
-						"client_auth",
-						kt_config_client_auth_words[listener->client_auth],
-						"pool", listener->pool, "pools_by_name",
-						names_info(&listener->names), "ca_names",
-						kt_config_ca_names_words[listener->ca_names])) != 0;
+				list,
+				json_pack(
+					"{s:s, s:s, s:o, s:s?, s:s, s:o, s:s?, s:s, s:s, s:s?, s:o, s:s}",
+					"name", listener->name, "mode",
+					kt_config_mode_words[listener->mode], "targets",
+					texts_info(&listener->targets), "server_pool",
+					listener->server_pool, "listen", text, "backends",
+					texts_info(&listener->backends), "handoff",
+					listener->handoff, "proxy_protocol",
+					kt_config_proxy_words[listener->proxy_protocol],
+					"client_auth",
+					kt_config_client_auth_words[listener->client_auth], "pool",
+					listener->pool, "pools_by_name",
+					names_info(&listener->names), "ca_names",
+					kt_config_ca_names_words[listener->ca_names])) != 0;
 	}
 	return all_of(&(struct gathered){list, lost});
 }
@@ -147,9 +152,10 @@ static void add_conn(const struct kt_conn_info *conn, void *arg)
 	struct gathered *gathered = arg;
 	char peer[KT_ADDRESS_TEXT_MAX];
 	json_t *made = json_pack(
-		"{s:I, s:I, s:s, s:s, s:o, s:s?, s:s, s:s, s:b, s:b, s:o, s:I, s:I, s:I}", "conn",
-		(json_int_t)conn->conn, "cookie", (json_int_t)conn->cookie, "listener",
-		conn->listener, "peer_addr", kt_address_format(&conn->peer, peer), "peer",
+		"{s:I, s:I, s:s, s:s, s:s, s:o, s:s?, s:s, s:s, s:b, s:b, s:o, s:I, s:I, s:I}",
+		"conn", (json_int_t)conn->conn, "cookie", (json_int_t)conn->cookie, "listener",
+		conn->listener, "role", conn->peer_role == KT_ROLE_SERVER ? "server" : "client",
+		"peer_addr", kt_address_format(&conn->peer, peer), "peer",
 		kt_json_text(conn->peer_name), "pool", conn->pool, "protocol",
 		conn->version == KT_TLS_1_3 ? "TLSv1.3" : "TLSv1.2", "cipher", conn->cipher_name,
 		"ktls_tx", !!(conn->ktls & KT_KTLS_TX), "ktls_rx", !!(conn->ktls & KT_KTLS_RX),

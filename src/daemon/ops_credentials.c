@@ -96,6 +96,8 @@ int kt_op_credentials_list(struct kt_daemon *daemon, const struct kt_question *q
 		struct place place = {.daemon = daemon, .listener = i, .state = &state};
 
 		kt_identities_state(daemon->identities, i, &state);
+		if (!state.set)
+			continue;
 		err = send_all(&place, control, error);
 		lost |= json_array_append_new(listeners, listener_info(&place));
 		kt_credentials_set_put(state.set);

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define HOST_MAX 255 /* bytes (RFC 1035 §2.3.4) */
+#define HOST_MAX (KT_HOST_SIZE - 1)
 
 static int parse_unix(const char *path, struct kt_address *ret_address, struct kt_error *error)
 {
@@ -148,6 +148,26 @@ int kt_address_parse(const char *text, struct kt_address *ret_address, struct kt
 	if (host[0])
 		return resolve(host, port, ret_address, error);
 	any_address(port, ret_address);
+	return 0;
+}
+
+int kt_address_split(const char *text, char ret_host[static KT_HOST_SIZE], uint16_t *ret_port,
+		     struct kt_error *error)
+{
+	char host[KT_HOST_SIZE];
+	const char *port_text = NULL;
+	uint16_t port = 0;
+	int err = split(text, host, &port_text, error);
+
+	if (!err)
+		err = parse_port(port_text, text, &port, error);
+	if (err)
+		return err;
+	if (!host[0] || !port)
+		return kt_error_set(error, EINVAL, text, 0,
+				    "a host and a port other than 0 are needed (write HOST:PORT)");
+	strcpy(ret_host, host);
+	*ret_port = port;
 	return 0;
 }
 

@@ -89,8 +89,7 @@ static void begin(struct kt_conn *conn, int fd)
 	io_uring_prep_connect(sqe, fd, (const struct sockaddr *)&address->addr, address->len);
 }
 
-/* The next one that is left. The connection ends, for the last one's reason, when none is. */
-static void try_next(struct kt_conn *conn, const char *reason)
+int kt_backend_next(struct kt_conn *conn, const char **reason)
 {
 	const struct kt_listener *listener = conn->door->listener;
 	const struct kt_worker *worker = conn->worker;
@@ -102,19 +101,28 @@ static void try_next(struct kt_conn *conn, const char *reason)
 		conn->backend = (uint8_t)next;
 		conn->backends_tried |= (uint8_t)(1u << next);
 		fd = open_socket(&listener->backends[next]);
-		if (fd >= 0) {
-			begin(conn, fd);
-			return;
-		}
-		reason = "no_socket";
+		if (fd >= 0)
+			return fd;
+		*reason = "no_socket";
 		/* Another would fare no better. */
 		if (fd == -EMFILE || fd == -ENFILE) {
-			reason = "no_descriptors";
+			*reason = "no_descriptors";
 			break;
 		}
 		kt_backend_failed(&conn->door->rests[next], worker->now_ns);
 	}
-	kt_close_abrupt(conn, reason, KT_ALERT_INTERNAL_ERROR);
+	return -1;
+}
+
+/* The next one that is left. The connection ends, for the last one's reason, when none is. */
+static void try_next(struct kt_conn *conn, const char *reason)
+{
+	int fd = kt_backend_next(conn, &reason);
+
+	if (fd >= 0)
+		begin(conn, fd);
+	else
+		kt_close_abrupt(conn, reason, KT_ALERT_INTERNAL_ERROR);
 }
 
 void kt_backend_connect(struct kt_conn *conn)
@@ -123,14 +131,14 @@ void kt_backend_connect(struct kt_conn *conn)
 	try_next(conn, "internal");
 }
 
-static void rest(struct kt_conn *conn)
+void kt_backend_rest(struct kt_conn *conn)
 {
 	kt_backend_failed(&conn->door->rests[conn->backend], conn->worker->now_ns);
 }
 
 static void failed(struct kt_conn *conn, int err)
 {
-	rest(conn);
+	kt_backend_rest(conn);
 	close(conn->backend_fd);
 	conn->backend_fd = -1;
 	try_next(conn, err == -ETIMEDOUT ? "backend_timeout" : "backend_unreachable");
@@ -194,6 +202,6 @@ void kt_backend_complete(struct kt_conn *conn, enum kt_op op, int res)
 
 void kt_backend_expire(struct kt_conn *conn)
 {
-	rest(conn);
+	kt_backend_rest(conn);
 	kt_backend_drop(conn, true);
 }

@@ -19,6 +19,7 @@ static void free_memory(struct kt_conn *conn)
 	free(conn->out);
 	kt_proxy_drop(conn);
 	kt_handoff_drop(conn);
+	kt_target_drop_upstream(conn);
 	free(conn->alert);
 	kt_slab_give(&conn->worker->conn_memory, conn);
 }
@@ -52,13 +53,14 @@ static struct kt_conn *make(struct kt_worker *worker, struct kt_door *door, int 
 		return NULL;
 	conn->worker = worker;
 	conn->door = door;
-	conn->fd = fd;
-	conn->backend_fd = -1;
+	conn->fd = kt_conn_is_origin(conn) ? -1 : fd;
+	conn->backend_fd = kt_conn_is_origin(conn) ? fd : -1;
 	conn->start_ns = kt_monotonic_ns();
 	kt_list_init(&conn->live_link);
 	kt_list_init(&conn->timer_link);
 	kt_list_init(&conn->starved_link);
-	identify_socket(conn);
+	if (!kt_conn_is_origin(conn))
+		identify_socket(conn);
 	return conn;
 }
 
@@ -77,7 +79,9 @@ void kt_conn_new(struct kt_worker *worker, struct kt_door *door, int fd)
 	kt_list_append(&worker->conns, &conn->link);
 	kt_count(&worker->stats.accepted, 1);
 	kt_worker_arm(worker, conn, KT_TIMER_HANDSHAKE);
-	if (kt_proxy_is_due(conn))
+	if (kt_conn_is_origin(conn))
+		kt_target_reach(conn);
+	else if (kt_proxy_is_due(conn))
 		kt_proxy_start(conn);
 	else
 		kt_handshake_start(conn);
@@ -113,7 +117,8 @@ static void bury(struct kt_conn *conn)
 	kt_worker_disarm(conn);
 	kt_list_remove(&conn->link);
 	kt_list_remove(&conn->starved_link);
-	close(conn->fd);
+	if (conn->fd >= 0)
+		close(conn->fd);
 	free_memory(conn);
 	kt_worker_released(worker);
 }
@@ -152,6 +157,9 @@ static void handle(struct kt_conn *conn, enum kt_op op, int res)
 	case KT_CONN_PROXY:
 		if (op == KT_OP_CLIENT_RECV)
 			kt_proxy_received(conn, res);
+		break;
+	case KT_CONN_REACH:
+		kt_target_complete(conn, op, res);
 		break;
 	case KT_CONN_HANDSHAKE:
 		if (op == KT_OP_CLIENT_RECV)
@@ -226,6 +234,9 @@ void kt_conn_expire(struct kt_conn *conn)
 	case KT_CONN_HANDSHAKE:
 		kt_handshake_fail(conn, "handshake_timeout");
 		break;
+	case KT_CONN_REACH:
+		kt_target_expire(conn);
+		break;
 	case KT_CONN_CONNECT:
 		kt_backend_expire(conn);
 		break;
@@ -234,7 +245,9 @@ void kt_conn_expire(struct kt_conn *conn)
 		break;
 	case KT_CONN_RELAY:
 		kt_close_abrupt(conn,
-				conn->up.state == KT_FLOW_BROKEN ? "backend_reset" : "idle_timeout",
+				conn->up.state == KT_FLOW_BROKEN
+					? kt_plain_side(conn, "backend_reset", "client_reset")
+					: "idle_timeout",
 				KT_ALERT_INTERNAL_ERROR);
 		break;
 	case KT_CONN_CLOSING:

@@ -2,10 +2,16 @@
 /*
  * One connection: a client's socket, later a backend's, and what stands between them.
  *
+ * An origin's is the same turned round: what is called the client is the side that speaks TLS,
+ * which then is the server that we connect to, and what is called the backend is the plain side,
+ * the socket that was accepted. Which of them it is matters until the relay begins and nowhere
+ * after it, but for names.
+ *
  *   accept ──► PROXY             from those alone who may send a PROXY header;
  *      │         │               failed: as in HANDSHAKE
  *      ▼         ▼
  *      └─────► HANDSHAKE ──────► CONNECT ──────► RELAY ─┐
+ *   (origin: accept ──► REACH ──► HANDSHAKE ──► RELAY)  │
  *                  │                │              │    │ both sides said they are done, or
  *     failed ──────┤   unreachable ─┤   one broke ─┤    │ one broke
  *                  ▼                ▼              ▼    │
@@ -45,6 +51,8 @@
 #include "engine.h"
 #include "list.h"
 #include "proxy_v2.h"
+#include "tickets.h"
+#include "upstream_proxy.h"
 
 struct kt_worker;
 struct kt_door;
@@ -55,6 +63,7 @@ enum kt_op {
 	KT_OP_CLIENT_RECV,
 	KT_OP_CLIENT_SEND,
 	KT_OP_CLIENT_CANCEL,
+	KT_OP_CLIENT_CONNECT, /* of an origin */
 	KT_OP_BACKEND_CONNECT,
 	KT_OP_BACKEND_RECV,
 	KT_OP_BACKEND_SEND,
@@ -69,13 +78,15 @@ enum kt_op {
 #define KT_OP_MASK 15u /* pointers are aligned to 16 bytes by malloc */
 
 #define KT_OPS_CLIENT                                                                              \
-	(1u << KT_OP_CLIENT_RECV | 1u << KT_OP_CLIENT_SEND | 1u << KT_OP_CLIENT_CANCEL)
+	(1u << KT_OP_CLIENT_RECV | 1u << KT_OP_CLIENT_SEND | 1u << KT_OP_CLIENT_CANCEL |           \
+	 1u << KT_OP_CLIENT_CONNECT)
 #define KT_OPS_BACKEND                                                                             \
 	(1u << KT_OP_BACKEND_CONNECT | 1u << KT_OP_BACKEND_RECV | 1u << KT_OP_BACKEND_SEND |       \
 	 1u << KT_OP_BACKEND_CANCEL)
 
 enum kt_conn_state {
 	KT_CONN_PROXY,
+	KT_CONN_REACH, /* of an origin: to a target, which may be behind a proxy */
 	KT_CONN_HANDSHAKE,
 	KT_CONN_CONNECT,
 	KT_CONN_HANDOFF,
@@ -155,7 +166,7 @@ struct kt_conn {
 	uint64_t start_ns; /* CLOCK_MONOTONIC */
 	/* The client's, as a PROXY header said it, if one did. */
 	union kt_peer_address peer;
-	int fd;		       /* the client */
+	int fd;		       /* the client; -1: an origin has no target yet */
 	int backend_fd;	       /* -1: none */
 	uint16_t busy;	       /* 1 << enum kt_op: pending operations */
 	uint16_t starved;      /* of these, reads that wait for a block */
@@ -166,11 +177,12 @@ struct kt_conn {
 	bool backend_unwanted; /* backend_fd is closed as soon as its operations are gone */
 	bool backend_reset;    /* … by a reset: it must not take what it got for the whole */
 	bool up_stalled;       /* the client is not read until it takes what it was answered */
+	bool late;	       /* REACH: fd is closed as soon as its operations are gone */
 	uint8_t alert_due;     /* CLOSING: description of the fatal alert to send; 0: none */
 	uint8_t warnings;      /* warning alerts since the last data */
 	int tls_status;	       /* what the last input of the handshake gave */
 	const char *reason;    /* static storage: how it ended, once decided */
-	struct kt_tls *tls;    /* NULL in PROXY, and once the records are the kernel's */
+	struct kt_tls *tls;    /* NULL in PROXY and REACH, and once the records are the kernel's */
 	struct kt_flow up;     /* client to backend; its buf also takes bytes of the handshake */
 	struct kt_flow down;   /* backend to client */
 	uint8_t *out;	       /* records on their way to the client; NULL: none */
@@ -189,8 +201,13 @@ struct kt_conn {
 	uint8_t backend;	/* index of the one that backend_fd is of */
 	uint8_t backends_tried; /* bits: 1 << index */
 	struct kt_conn_identity identity; /* meaningful once accepted */
-	/* What the client connected to; AF_UNSPEC where nobody asks (identify_socket). */
-	union kt_peer_address local;
+	struct kt_upstream *upstream;	  /* REACH: what is said to the proxy; NULL */
+	union {
+		/* What the client connected to; AF_UNSPEC where nobody asks (identify_socket). */
+		union kt_peer_address local;
+		/* An origin, which has no use for that: of its server, on an offloaded socket. */
+		struct kt_tickets tickets;
+	};
 	struct kt_alert_message *alert; /* on its way, or sent; NULL: none was ever */
 	struct msghdr recv_msg;
 	struct iovec recv_iov;
@@ -297,6 +314,28 @@ KT_WARN_UNUSED int kt_proxy_compose(struct kt_conn *conn, const struct kt_tls_in
 
 void kt_proxy_drop(struct kt_conn *conn);
 
+/* ---- target.c -------------------------------------------------------------------------------- */
+
+bool kt_conn_is_origin(const struct kt_conn *conn);
+
+/* A name for what the plain side did. Both are static storage. */
+const char *kt_plain_side(const struct kt_conn *conn, const char *of_backend,
+			  const char *of_client);
+
+/* Of an origin: reach one of the targets, then shake hands. */
+void kt_target_reach(struct kt_conn *conn);
+
+/* In REACH: an operation has ended. */
+void kt_target_complete(struct kt_conn *conn, enum kt_op op, int res);
+
+/* In REACH: the target had its share of the time. */
+void kt_target_expire(struct kt_conn *conn);
+
+/* Whom to speak with; borrowed from the listener. */
+void kt_target_describe(const struct kt_conn *conn, struct kt_tls_options *options);
+
+void kt_target_drop_upstream(struct kt_conn *conn);
+
 /* ---- handshake.c ----------------------------------------------------------------------------- */
 
 /* Its addresses are known. */
@@ -313,6 +352,15 @@ void kt_handshake_break(struct kt_conn *conn, int err);
 /* ---- backend.c ------------------------------------------------------------------------------- */
 
 void kt_backend_connect(struct kt_conn *conn);
+
+/*
+ * A socket for the next one of the listener's backends, or targets, that is left, which is the
+ * connection's then. -1: none is; *reason (static storage) says why, if it did not before.
+ */
+int kt_backend_next(struct kt_conn *conn, const char **reason);
+
+/* The connection's backend, or target, rests: it was not to be reached. */
+void kt_backend_rest(struct kt_conn *conn);
 
 /* In CONNECT: an operation has ended. */
 void kt_backend_complete(struct kt_conn *conn, enum kt_op op, int res);

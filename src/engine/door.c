@@ -41,6 +41,24 @@ static bool offloads(const struct kt_shared *shared)
 	return shared->ktls != KT_KTLS_OFF && shared->support.attach;
 }
 
+static int init_origin(struct kt_door *door, struct kt_error *error)
+{
+	const struct kt_listener *listener = door->listener;
+	const struct kt_shared *shared = door->worker->shared;
+	const struct kt_tls_context_options options = {
+		.peer_role = KT_ROLE_SERVER,
+		.credentials = listener->credentials,
+		.credentials_slot = listener->credentials_slot,
+		.pool = listener->pool,
+		.verifier = &shared->verifier,
+		.certificates = shared->certificates,
+		.policy = listener->policy,
+		.no_export = !offloads(shared),
+	};
+
+	return kt_tls_context_new(&options, &door->context, error);
+}
+
 int kt_door_init(struct kt_door *door, struct kt_worker *worker, const struct kt_listener *listener,
 		 struct kt_error *error)
 {
@@ -66,6 +84,8 @@ int kt_door_init(struct kt_door *door, struct kt_worker *worker, const struct kt
 	}
 	door->worker = worker;
 	door->listener = listener;
+	if (listener->mode == KT_MODE_ORIGIN)
+		return init_origin(door, error);
 	return kt_tls_context_new(&options, &door->context, error);
 }
 

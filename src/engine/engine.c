@@ -78,6 +78,62 @@ static int check_backends(const struct kt_listener_options *options, struct kt_e
 	return 0;
 }
 
+static int check_target(const struct kt_listener_options *options, const struct kt_target *target,
+			struct kt_error *error)
+{
+	if (!target->name || strlen(target->name) >= KT_HOST_SIZE ||
+	    (target->name_type != KT_NAME_DNS && target->name_type != KT_NAME_IP))
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "a target needs a host name or an address to be verified by");
+	if (options->upstream && (!target->host || !kt_upstream_is_host(target->host)))
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "a target needs a host name that a proxy can be asked for");
+	if (!options->upstream && !target->address.len)
+		return kt_error_set(error, EINVAL, options->name, 0, "a target needs an address");
+	return 0;
+}
+
+static int check_upstream(const struct kt_listener_options *options, struct kt_error *error)
+{
+	const struct kt_upstream_options *upstream = options->upstream;
+
+	if (!upstream)
+		return 0;
+	if (!upstream->address.len)
+		return kt_error_set(error, EINVAL, options->name, 0, "a proxy needs an address");
+	if (upstream->login.user[0] && !kt_upstream_is_login(upstream->kind, &upstream->login))
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "this login cannot be said to such a proxy");
+	return 0;
+}
+
+/* What is for listeners that serve clients over TLS. */
+static bool has_parts_of_a_server(const struct kt_listener_options *options)
+{
+	return options->backend_count || options->client_auth != KT_CLIENT_AUTH_NONE ||
+	       options->pool_count || options->choose_pool || options->proxy_from_count ||
+	       options->proxy_protocol != KT_PROXY_OFF;
+}
+
+static int check_origin(const struct kt_listener_options *options, struct kt_error *error)
+{
+	int err = 0;
+
+	if (has_parts_of_a_server(options))
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "an origin has targets and a pool, and no other parts of a "
+				    "server");
+	if (!options->pool)
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "verifying servers needs a pool");
+	if (!options->target_count || options->target_count > KT_BACKENDS_MAX)
+		return kt_error_set(error, EINVAL, options->name, 0,
+				    "an origin has 1 to %d targets", KT_BACKENDS_MAX);
+	for (size_t i = 0; i < options->target_count && !err; i++)
+		err = check_target(options, &options->targets[i], error);
+	return err ? err : check_upstream(options, error);
+}
+
 static int check_networks(const struct kt_listener_options *options, struct kt_error *error)
 {
 	if (options->proxy_from_count > KT_PROXY_FROM_MAX)
@@ -96,6 +152,11 @@ static int check_listener(const struct kt_listener_options *options, struct kt_e
 		return kt_error_set(error, EINVAL, name, 0,
 				    "a listener's name has 1 to %zu characters",
 				    sizeof((struct kt_listener *)0)->name - 1);
+	if (options->mode == KT_MODE_ORIGIN)
+		return check_origin(options, error);
+	if (options->target_count || options->upstream)
+		return kt_error_set(error, EINVAL, name, 0,
+				    "targets and a proxy are for an origin");
 	if (!options->credentials == !options->credentials_slot)
 		return kt_error_set(error, EINVAL, name, 0,
 				    "a listener needs a certificate, or a slot of them");
@@ -136,6 +197,36 @@ static int copy_networks(struct kt_listener *to, const struct kt_listener_option
 	return 0;
 }
 
+static void copy_target(struct kt_listener_target *to, const struct kt_target *from)
+{
+	snprintf(to->host, sizeof to->host, "%s", from->host ? from->host : "");
+	snprintf(to->name, sizeof to->name, "%s", from->name);
+	to->port = from->port;
+	to->name_type = from->name_type;
+}
+
+static int copy_targets(struct kt_listener *to, const struct kt_listener_options *from,
+			struct kt_error *error)
+{
+	if (from->mode != KT_MODE_ORIGIN)
+		return 0;
+	to->targets = calloc(from->target_count, sizeof *to->targets);
+	if (from->upstream)
+		to->upstream = malloc(sizeof *to->upstream);
+	if (!to->targets || !to->upstream != !from->upstream)
+		return kt_error_set(error, ENOMEM, from->name, 0, "out of memory");
+	if (from->upstream)
+		*to->upstream = *from->upstream;
+	for (size_t i = 0; i < from->target_count; i++) {
+		copy_target(&to->targets[i], &from->targets[i]);
+		to->backends[i] =
+			from->upstream ? from->upstream->address : from->targets[i].address;
+	}
+	to->backend_count = (unsigned int)from->target_count;
+	to->pool = from->pool;
+	return 0;
+}
+
 static int copy_listeners(struct kt_shared *shared, const struct kt_engine_options *options,
 			  struct kt_error *error)
 {
@@ -157,12 +248,15 @@ static int copy_listeners(struct kt_shared *shared, const struct kt_engine_optio
 		err = copy_credentials(to, from, error);
 		if (!err)
 			err = copy_networks(to, from, error);
+		if (!err)
+			err = copy_targets(to, from, error);
 		if (err)
 			return err;
 		snprintf(to->name, sizeof to->name, "%s", from->name);
+		to->mode = from->mode;
 		to->address = from->listen;
-		memcpy(to->backends, from->backends, from->backend_count * sizeof *to->backends);
-		to->backend_count = (unsigned int)from->backend_count;
+		for (size_t k = 0; k < from->backend_count; k++)
+			to->backends[to->backend_count++] = from->backends[k];
 		to->client_auth = from->client_auth;
 		if (from->client_auth != KT_CLIENT_AUTH_NONE)
 			to->pool = from->pool;
@@ -423,6 +517,13 @@ size_t kt_engine_drain(struct kt_engine *engine, unsigned int timeout_ms)
 	return cut;
 }
 
+static void free_upstream(struct kt_upstream_options *upstream)
+{
+	if (upstream)
+		explicit_bzero(upstream, sizeof *upstream);
+	free(upstream);
+}
+
 void kt_engine_free(struct kt_engine *engine)
 {
 	struct kt_shared *shared;
@@ -440,6 +541,8 @@ void kt_engine_free(struct kt_engine *engine)
 		kt_credentials_put(shared->listeners[i].credentials);
 		free(shared->listeners[i].alpn);
 		free(shared->listeners[i].proxy_from);
+		free(shared->listeners[i].targets);
+		free_upstream(shared->listeners[i].upstream);
 		kt_names_fini(&shared->listeners[i].names);
 	}
 	free(shared->listeners);

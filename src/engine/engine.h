@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Workers that take connections, shake hands, offload records, and relay to a plain backend or hand
- * the connection over to another process.
+ * the connection over to another process; or, the other way round, take plain connections and relay
+ * to a server over TLS, which they verify.
  *
  * Threads. An engine has `workers` threads, each with its own io_uring, its own listening socket
  * for each listener (SO_REUSEPORT), its own TLS contexts and its own connections. Nothing is
@@ -12,7 +13,7 @@
  * Lifetimes. Pools and slots of credentials in the options, and every pool that choose_pool
  * returns, must outlive the engine; everything else in the options is copied by kt_engine_new.
  *
- * What it does not do (yet): origin mode, rekey (a KeyUpdate on an offloaded connection
+ * What it does not do (yet): rekey (a KeyUpdate on an offloaded connection
  * ends it under the name "key_update"), counting an AEAD key's records (RFC 8446 §5.5 allows about
  * 390 GB of full AES-GCM records). Nor does it look into what it relays: where pools are chosen by
  * name, a client that one pool lets in may name another host inside (HTTP's Host); that the two
@@ -31,6 +32,8 @@
 #include <ktrust/pool.h>
 #include <ktrust/tls.h>
 
+#include "upstream_proxy.h"
+
 /* ---- Addresses (address.c) ------------------------------------------------------------------- */
 
 struct kt_address {
@@ -46,6 +49,13 @@ struct kt_address {
  */
 KT_WARN_UNUSED int kt_address_parse(const char *text, struct kt_address *ret_address,
 				    struct kt_error *error);
+/*
+ * The parts of "HOST:PORT" or "[v6]:PORT", the host without brackets. Nothing is resolved. -EINVAL
+ * also: an empty host, port 0.
+ */
+#define KT_HOST_SIZE 256 /* bytes, NUL included (RFC 1035 §2.3.4) */
+KT_WARN_UNUSED int kt_address_split(const char *text, char ret_host[static KT_HOST_SIZE],
+				    uint16_t *ret_port, struct kt_error *error);
 /* The same notation back; returns buf. */
 char *kt_address_format(const struct kt_address *address, char buf[static KT_ADDRESS_TEXT_MAX]);
 
@@ -94,9 +104,41 @@ enum kt_proxy_protocol {
 	KT_PROXY_V2, /* a header before the client's first byte (proxy_v2.h) */
 };
 
+enum kt_listener_mode {
+	KT_MODE_SERVER, /* clients over TLS in, to a plain backend */
+	KT_MODE_ORIGIN, /* plain clients in, over TLS to a target that is verified */
+};
+
+/* A server that connections go out to. Texts are copied. */
+struct kt_target {
+	struct kt_address address; /* not looked at where there is a proxy */
+	/* For a proxy, which resolves it: a name, or an address as text without brackets. */
+	const char *host;
+	uint16_t port;
+	/* That its certificate must prove; see struct kt_tls_options. */
+	const char *name;
+	enum kt_name_type name_type;
+};
+
+/* A proxy on the way to all targets. Copied. */
+struct kt_upstream_options {
+	enum kt_upstream_kind kind;
+	struct kt_address address;
+	struct kt_upstream_login login;
+};
+
 struct kt_listener_options {
 	const char *name; /* for events; at most 31 bytes */
+	enum kt_listener_mode mode;
 	struct kt_address listen;
+	/*
+	 * KT_MODE_ORIGIN only, instead of backends and like these. Of what follows, `pool` (which
+	 * must be there) and `policy` are then about servers, credentials may be missing and are
+	 * our own as a client, `alpn` is what we offer, and all else must be zero.
+	 */
+	const struct kt_target *targets;
+	size_t target_count;
+	const struct kt_upstream_options *upstream; /* NULL: none */
 	/*
 	 * The best first: tried in this order until one connects (backend.c). 1 to KT_BACKENDS_MAX;
 	 * none with a handoff.
@@ -154,8 +196,12 @@ struct kt_engine_options {
 	size_t listener_count;
 	unsigned int workers; /* threads; 0: one a CPU this process may run on */
 	enum kt_ktls_mode ktls;
-	unsigned int handshake_timeout_ms; /* accept to Finished; 0: 10,000 */
-	/* To a backend: each of a listener's has an equal share of it. 0: 5,000 */
+	/* Accept to Finished, or for an origin from the connected target on; 0: 10,000 */
+	unsigned int handshake_timeout_ms;
+	/*
+	 * To a backend, or a target and through the proxy: each of a listener's has an equal share
+	 * of it. 0: 5,000
+	 */
 	unsigned int connect_timeout_ms;
 	unsigned int idle_timeout_ms; /* no byte delivered either way; 0: 3,600,000 */
 	unsigned int connections_max; /* live in the whole engine; accepting pauses; 0: 65,536 */
@@ -239,6 +285,15 @@ void kt_engine_get_certificates_stats(const struct kt_engine *engine,
  *   proxy_too_long     … one of more than 1,024 bytes after the first 16
  *   drained            cut by kt_engine_drain
  *   io_error, internal
+ * and of an origin's, whose client is reset in all these cases,
+ *   target_unreachable, target_timeout
+ *                      no target could be connected to; of several, what the last one said. Or the
+ *                      proxy says that it cannot
+ *   upstream_unreachable, upstream_timeout
+ *                      the proxy
+ *   upstream_auth, upstream_refused, upstream_closed, upstream_invalid
+ *                      the proxy's answer (upstream_proxy.h)
+ *   no_descriptors, no_socket
  */
 void kt_engine_each_outcome(const struct kt_engine *engine,
 			    void (*fn)(const char *outcome, uint64_t count, void *arg), void *arg);
@@ -279,17 +334,20 @@ void kt_engine_each_version(const struct kt_engine *engine,
  *   idle_timeout        no byte was delivered either way for so long
  *   drained             cut by kt_engine_drain
  *   internal            no memory
+ * Of an origin "the client" above is the server, and the backend is our plain client, whose names
+ * are client_reset, client_closed and client_error.
  */
 void kt_engine_each_end(const struct kt_engine *engine,
 			void (*fn)(const char *reason, uint64_t count, void *arg), void *arg);
 
 struct kt_conn_info {
 	uint64_t conn;	 /* counts up within the engine, from 1 */
-	uint64_t cookie; /* SO_COOKIE of the client's socket */
+	uint64_t cookie; /* SO_COOKIE of the socket that speaks TLS */
 	const char *listener;
-	struct kt_address peer;
-	const char *pool; /* that judged it; NULL: the listener asks for no certificate */
-	uint16_t version; /* KT_TLS_1_2 … */
+	enum kt_role peer_role; /* KT_ROLE_SERVER: the listener is an origin */
+	struct kt_address peer; /* of an origin the target's, or the proxy's */
+	const char *pool;	/* that judged it; NULL: the listener asks for no certificate */
+	uint16_t version;	/* KT_TLS_1_2 … */
 	const char *cipher_name;
 	unsigned int ktls; /* KT_KTLS_TX | KT_KTLS_RX */
 	bool verified;

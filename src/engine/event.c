@@ -67,6 +67,7 @@ fire_handshake(const struct kt_conn *conn, const struct kt_tls_info *info, const
 		.worker = conn->worker->index,
 		.ktls = conn->ktls,
 		.accepted = conn->accepted,
+		.peer_is_server = kt_conn_is_origin(conn),
 	};
 
 	fill_peer(conn, &event);

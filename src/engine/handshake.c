@@ -24,14 +24,26 @@ static const struct sockaddr *known(const union kt_peer_address *address)
 	return address->sa.sa_family == AF_UNSPEC ? NULL : &address->sa;
 }
 
+static void say_hello(struct kt_conn *conn)
+{
+	conn->tls_status = kt_tls_start(conn->tls);
+	if (conn->tls_status != KT_TLS_AGAIN || !kt_client_flush(conn))
+		kt_handshake_fail(conn, "internal");
+}
+
 void kt_handshake_start(struct kt_conn *conn)
 {
-	const struct kt_tls_options options = {.local = known(&conn->local),
-					       .remote = known(&conn->peer)};
+	struct kt_tls_options options = {.local = known(&conn->local),
+					 .remote = known(&conn->peer)};
+	bool origin = kt_conn_is_origin(conn);
 
 	conn->state = KT_CONN_HANDSHAKE;
+	if (origin)
+		kt_target_describe(conn, &options);
 	if (kt_tls_new(conn->door->context, &options, &conn->tls))
 		kt_handshake_fail(conn, "internal");
+	else if (origin)
+		say_hello(conn);
 	else
 		read_more(conn);
 }
@@ -49,8 +61,11 @@ void kt_handshake_fail(struct kt_conn *conn, const char *outcome)
 	if (conn->tls)
 		kt_tls_describe(conn->tls, &info);
 	decide(conn, &info, outcome);
-	/* Its alert, if there is one, is in the output already. */
-	kt_close_abrupt(conn, outcome, 0);
+	/* Its alert, if there is one, is in the output already. Who was not reached hears none. */
+	if (conn->state == KT_CONN_REACH)
+		kt_close_gone(conn, outcome);
+	else
+		kt_close_abrupt(conn, outcome, 0);
 }
 
 void kt_handshake_break(struct kt_conn *conn, int err)
@@ -184,6 +199,8 @@ static void finish(struct kt_conn *conn)
 	decide(conn, &info, "accepted");
 	if (conn->handing)
 		kt_handoff_start(conn);
+	else if (kt_conn_is_origin(conn))
+		kt_relay_start(conn);
 	else
 		kt_backend_connect(conn);
 }

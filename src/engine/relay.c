@@ -25,10 +25,14 @@
  *
  * A backend on a Unix socket cannot be reset: it sees the end of the stream in all cases.
  *
+ * Where the client is a server (an origin's), "backend" stands for our plain client, whose names
+ * are client_…; and tickets that arrive on an offloaded socket are dropped.
+ *
  * Userspace records differ in that one client read may give none or several stretches of data, and
  * in that reading may make the TLS engine answer.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <ktrust/ktls.h>
@@ -185,25 +189,58 @@ static void up_alert(struct kt_conn *conn, size_t len)
 	}
 }
 
+/*
+ * Takes tickets off the front of a handshake record. How many bytes are left of it, which are at
+ * the front then; -EPROTO.
+ */
+static ssize_t drop_tickets(struct kt_conn *conn, size_t len)
+{
+	ssize_t dropped;
+
+	if (!kt_conn_is_origin(conn) || conn->identity.version != KT_TLS_1_3)
+		return (ssize_t)len;
+	dropped = kt_tickets_drop(&conn->tickets, conn->up.buf, len);
+	if (dropped < 0)
+		return dropped;
+	memmove(conn->up.buf, conn->up.buf + dropped, len - (size_t)dropped);
+	return (ssize_t)len - dropped;
+}
+
+static void up_handshake(struct kt_conn *conn, size_t len)
+{
+	ssize_t left = len ? drop_tickets(conn, len) : -EPROTO;
+
+	if (!left)
+		up_next(conn);
+	else if (left > 0 && conn->up.buf[0] == TYPE_KEY_UPDATE &&
+		 conn->identity.version == KT_TLS_1_3)
+		kt_close_abrupt(conn, "key_update", KT_ALERT_INTERNAL_ERROR);
+	else
+		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
+}
+
+static void up_data(struct kt_conn *conn, size_t len)
+{
+	if (kt_conn_is_origin(conn) && !kt_tickets_data(&conn->tickets))
+		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
+	else if (len)
+		up_deliver(conn, len);
+	else
+		up_next(conn);
+}
+
 /* One record's content, or a stretch of several data records, out of an offloaded socket. */
 static void up_record(struct kt_conn *conn, size_t len)
 {
 	switch (kt_ktls_record_type(&conn->recv_msg)) {
 	case KT_RECORD_DATA:
-		if (len)
-			up_deliver(conn, len);
-		else
-			up_next(conn);
+		up_data(conn, len);
 		break;
 	case KT_RECORD_ALERT:
 		up_alert(conn, len);
 		break;
 	case KT_RECORD_HANDSHAKE:
-		if (len && conn->up.buf[0] == TYPE_KEY_UPDATE &&
-		    conn->identity.version == KT_TLS_1_3)
-			kt_close_abrupt(conn, "key_update", KT_ALERT_INTERNAL_ERROR);
-		else
-			kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
+		up_handshake(conn, len);
 		break;
 	default:
 		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
@@ -256,7 +293,7 @@ static void up_broken(struct kt_conn *conn)
 	if (conn->down.state == KT_FLOW_OPEN)
 		kt_worker_arm(conn->worker, conn, KT_TIMER_LINGER);
 	else
-		kt_close_abrupt(conn, "backend_closed", 0);
+		kt_close_abrupt(conn, kt_plain_side(conn, "backend_closed", "client_closed"), 0);
 }
 
 static void delivered_up(struct kt_conn *conn, int res)
@@ -326,9 +363,11 @@ static void from_backend(struct kt_conn *conn, int res)
 	} else if (!res && conn->up.state != KT_FLOW_BROKEN) {
 		down_end(conn);
 	} else if (!res || res == -ECONNRESET || res == -EPIPE) {
-		kt_close_abrupt(conn, "backend_reset", KT_ALERT_INTERNAL_ERROR);
+		kt_close_abrupt(conn, kt_plain_side(conn, "backend_reset", "client_reset"),
+				KT_ALERT_INTERNAL_ERROR);
 	} else {
-		kt_close_abrupt(conn, "backend_error", KT_ALERT_INTERNAL_ERROR);
+		kt_close_abrupt(conn, kt_plain_side(conn, "backend_error", "client_error"),
+				KT_ALERT_INTERNAL_ERROR);
 	}
 }
 

@@ -327,6 +327,7 @@ static void copy_conn(const struct kt_conn *conn, uint64_t now_ns, struct copy *
 	copy->info.conn = conn->id;
 	copy->info.cookie = conn->cookie;
 	copy->info.listener = listener->name;
+	copy->info.peer_role = listener->mode == KT_MODE_ORIGIN ? KT_ROLE_SERVER : KT_ROLE_CLIENT;
 	copy->info.pool = identity->pool ? kt_pool_name(identity->pool) : NULL;
 	copy->info.version = identity->version;
 	copy->info.cipher_name = identity->cipher_name;

@@ -27,11 +27,22 @@
 #include "stats.h"
 
 /* What workers share; immutable while they run, but for the atomics. */
+struct kt_listener_target {
+	char host[KT_HOST_SIZE];
+	uint16_t port;
+	char name[KT_HOST_SIZE];
+	enum kt_name_type name_type;
+};
+
 struct kt_listener {
 	char name[32];
-	struct kt_address address;		     /* as bound */
-	struct kt_address backends[KT_BACKENDS_MAX]; /* the best first */
+	enum kt_listener_mode mode;
+	struct kt_address address; /* as bound */
+	/* The best first; of an origin, where to connect for each of its targets. */
+	struct kt_address backends[KT_BACKENDS_MAX];
 	unsigned int backend_count;
+	struct kt_listener_target *targets;	      /* backend_count; NULL: no origin */
+	struct kt_upstream_options *upstream;	      /* NULL: none; wiped with the engine */
 	struct kt_credentials *credentials;	      /* NULL: those of … */
 	struct kt_credentials_slot *credentials_slot; /* … this; borrowed */
 	uint8_t *alpn;				      /* NULL: none */

@@ -55,9 +55,13 @@ static int check_client(const struct kt_tls_context_options *options, struct kt_
 	if (options->client_auth != KT_CLIENT_AUTH_NONE)
 		return kt_error_set(error, EINVAL, "", 0,
 				    "a client verifies every server (client_auth is for servers)");
-	if (options->credentials_slot || options->alpn)
+	if (options->credentials && options->credentials_slot)
 		return kt_error_set(error, EINVAL, "", 0,
-				    "a slot of credentials and a context's ALPN are for servers");
+				    "a client has credentials or a slot of them, not both");
+	if (options->alpn)
+		return kt_error_set(error, EINVAL, "", 0,
+				    "a context's ALPN is for servers (a client's is in "
+				    "kt_tls_options)");
 	return 0;
 }
 

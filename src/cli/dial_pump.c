@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ktrust dial: bytes both ways, each read only when what was read before is gone.
+ *
+ * Standard input and output may be shared with other processes, so they stay blocking: they are
+ * read and written when poll says so, and written in pieces that a pipe takes whole then.
+ *
+ * Sending on an offloaded socket keeps to what ktrust/ktls.h says of it: when it is writable, a
+ * quarter of its buffer at most.
+ */
+#include "dial.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <ktrust/ktls.h>
+
+#define BUFFER		16384 /* bytes: the plain text of a record */
+#define SEND_SHARE	4
+#define SEND_LEAST	1024
+#define LEVEL_WARNING	1
+#define USER_CANCELED	90 /* RFC 8446 §6.1: a warning at any level */
+#define WARNINGS_MAX	4  /* in a row */
+#define TYPE_KEY_UPDATE 24
+
+enum up { UP_OPEN, UP_ENDING, UP_DONE };
+
+struct pump {
+	struct kt_dial *dial;
+	struct kt_error *error;
+	enum up up;	  /* to the server: ENDING until our close_notify is out */
+	bool end_is_said; /* it is in the TLS engine's output */
+	bool down_open;	  /* until the server's close_notify was read */
+	unsigned int warnings;
+	size_t send_max;
+	size_t up_len, up_off, down_len, down_off;
+	uint8_t up_data[BUFFER], down_data[BUFFER];
+};
+
+static int fail(struct pump *pump, int err, const char *why)
+{
+	return kt_error_set(pump->error, err, pump->dial->target, 0, "%s", why);
+}
+
+static int broken(struct pump *pump, int err)
+{
+	return kt_error_set(pump->error, err, pump->dial->target, 0, "the connection broke: %s",
+			    strerror(err));
+}
+
+/* ---- To the server --------------------------------------------------------------------------- */
+
+static bool up_is_empty(struct pump *pump)
+{
+	const uint8_t *data;
+
+	if (pump->dial->tls)
+		return !kt_tls_output(pump->dial->tls, &data);
+	return pump->up_off == pump->up_len;
+}
+
+static int read_input(struct pump *pump)
+{
+	ssize_t n = read(STDIN_FILENO, pump->up_data, BUFFER);
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN
+			       ? 0
+			       : kt_error_set(pump->error, errno, "standard input", 0, "%s",
+					      strerror(errno));
+	pump->up_len = (size_t)n;
+	pump->up_off = 0;
+	if (!n)
+		pump->up = UP_ENDING;
+	else if (pump->dial->tls && kt_tls_write(pump->dial->tls, pump->up_data, (size_t)n))
+		return fail(pump, EIO, "cannot encrypt");
+	return 0;
+}
+
+/* What was encrypted here. The socket does not block. */
+static int send_records(struct pump *pump)
+{
+	struct kt_tls *tls = pump->dial->tls;
+	const uint8_t *data;
+	size_t len = kt_tls_output(tls, &data);
+	ssize_t n = (ssize_t)len;
+
+	/* Answers to what comes after our close_notify find no way out any more. */
+	if (len && pump->up != UP_DONE)
+		n = send(pump->dial->fd, data, len, MSG_NOSIGNAL);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : broken(pump, errno);
+	kt_tls_output_done(tls, (size_t)n);
+	return 0;
+}
+
+static int send_plain(struct pump *pump)
+{
+	size_t len = pump->up_len - pump->up_off;
+	ssize_t n;
+
+	len = len < pump->send_max ? len : pump->send_max;
+	n = len ? send(pump->dial->fd, pump->up_data + pump->up_off, len, MSG_NOSIGNAL) : 0;
+	if (n < 0)
+		return errno == EAGAIN ? 0 : broken(pump, errno);
+	pump->up_off += (size_t)n;
+	return 0;
+}
+
+static int end_up(struct pump *pump)
+{
+	shutdown(pump->dial->fd, SHUT_WR);
+	pump->up = UP_DONE;
+	return 0;
+}
+
+static int say_end_offloaded(struct pump *pump)
+{
+	int err = kt_ktls_send_alert(pump->dial->fd, LEVEL_WARNING, KT_ALERT_CLOSE_NOTIFY);
+
+	if (err == -EAGAIN)
+		return 0;
+	return err ? broken(pump, -err) : end_up(pump);
+}
+
+static int say_end(struct pump *pump)
+{
+	if (!pump->dial->tls)
+		return say_end_offloaded(pump);
+	if (!pump->end_is_said && kt_tls_close_notify(pump->dial->tls))
+		return fail(pump, EIO, "cannot say that this is all");
+	pump->end_is_said = true;
+	if (up_is_empty(pump))
+		return end_up(pump);
+	return 0;
+}
+
+static int send_up(struct pump *pump)
+{
+	int err = pump->dial->tls ? send_records(pump) : send_plain(pump);
+
+	return !err && pump->up == UP_ENDING && up_is_empty(pump) ? say_end(pump) : err;
+}
+
+/* ---- From the server ------------------------------------------------------------------------- */
+
+static int take_alert(struct pump *pump, size_t len)
+{
+	uint8_t level = pump->down_data[0], description = pump->down_data[1];
+
+	if (len < KT_ALERT_LEN)
+		return fail(pump, EPROTO, "protocol_error");
+	if (description == KT_ALERT_CLOSE_NOTIFY) {
+		pump->down_open = false;
+		return 0;
+	}
+	if (description == USER_CANCELED ||
+	    (level == LEVEL_WARNING && pump->dial->info.version != KT_TLS_1_3))
+		return ++pump->warnings > WARNINGS_MAX ? fail(pump, EPROTO, "protocol_error") : 0;
+	pump->dial->refused = true;
+	return kt_error_set(pump->error, EACCES, pump->dial->target, 0,
+			    "the server ended it with alert %u (RFC 8446 §6.2)",
+			    (unsigned int)description);
+}
+
+static int take_handshake(struct pump *pump, size_t len)
+{
+	bool newest = pump->dial->info.version == KT_TLS_1_3;
+	ssize_t dropped =
+		newest && len ? kt_tickets_drop(&pump->dial->tickets, pump->down_data, len) : -1;
+
+	if (dropped == (ssize_t)len)
+		return 0;
+	if (dropped >= 0 && pump->down_data[dropped] == TYPE_KEY_UPDATE)
+		return fail(pump, EPROTO,
+			    "key_update: records are in the kernel, which goes on with the old key "
+			    "(try --ktls off)");
+	return fail(pump, EPROTO, "protocol_error");
+}
+
+static int take_record(struct pump *pump, int type, size_t len)
+{
+	switch (type) {
+	case KT_RECORD_DATA:
+		if (!kt_tickets_data(&pump->dial->tickets))
+			return fail(pump, EPROTO, "protocol_error");
+		pump->warnings = 0;
+		pump->down_len = len;
+		pump->down_off = 0;
+		return 0;
+	case KT_RECORD_ALERT:
+		return take_alert(pump, len);
+	case KT_RECORD_HANDSHAKE:
+		return take_handshake(pump, len);
+	default:
+		return fail(pump, EPROTO, "protocol_error");
+	}
+}
+
+static int truncated(struct pump *pump)
+{
+	return fail(pump, EPIPE,
+		    "truncated: it ended without close_notify, so this may not be all");
+}
+
+static int receive_offloaded(struct pump *pump)
+{
+	_Alignas(struct cmsghdr) uint8_t control[KT_KTLS_CONTROL_LEN];
+	struct iovec iov = {pump->down_data, BUFFER};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control,
+			     .msg_controllen = sizeof control};
+	ssize_t n = recvmsg(pump->dial->fd, &msg, 0);
+
+	if (n < 0 && errno == EBADMSG)
+		return fail(pump, EPROTO, "bad_record");
+	if (n < 0)
+		return errno == EAGAIN ? 0 : broken(pump, errno);
+	if (!n && !msg.msg_controllen)
+		return truncated(pump);
+	return take_record(pump, kt_ktls_record_type(&msg), (size_t)n);
+}
+
+static int failed_here(struct pump *pump)
+{
+	const char *failure = kt_tls_failure(pump->dial->tls);
+	int alert = kt_tls_peer_alert(pump->dial->tls);
+
+	/* Our own alert, if there is one, is sent as far as the socket takes it. */
+	(void)!send_records(pump);
+	if (alert < 0)
+		return fail(pump, EPROTO, failure ? failure : "internal");
+	pump->dial->refused = true;
+	return kt_error_set(pump->error, EACCES, pump->dial->target, 0,
+			    "the server ended it with alert %d (RFC 8446 §6.2)", alert);
+}
+
+/* Decrypted bytes that wait are taken first: no poll tells of them. */
+static int decrypt(struct pump *pump)
+{
+	ssize_t n = kt_tls_read(pump->dial->tls, pump->down_data, BUFFER);
+
+	if (n > 0) {
+		pump->down_len = (size_t)n;
+		pump->down_off = 0;
+	} else if (!n) {
+		pump->down_open = false;
+	} else if (n != -EAGAIN) {
+		return failed_here(pump);
+	}
+	return 0;
+}
+
+static int receive_records(struct pump *pump)
+{
+	uint8_t data[BUFFER];
+	size_t want = kt_tls_want(pump->dial->tls);
+	ssize_t n = recv(pump->dial->fd, data, want < BUFFER ? want : BUFFER, 0);
+
+	if (n < 0)
+		return errno == EAGAIN ? 0 : broken(pump, errno);
+	if (!n)
+		return truncated(pump);
+	if (kt_tls_input(pump->dial->tls, data, (size_t)n) < 0)
+		return fail(pump, EPROTO, "internal");
+	return decrypt(pump);
+}
+
+static int write_output(struct pump *pump)
+{
+	size_t len = pump->down_len - pump->down_off;
+	ssize_t n = write(STDOUT_FILENO, pump->down_data + pump->down_off,
+			  len < PIPE_BUF ? len : PIPE_BUF);
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN
+			       ? 0
+			       : kt_error_set(pump->error, errno, "standard output", 0, "%s",
+					      strerror(errno));
+	pump->down_off += (size_t)n;
+	return 0;
+}
+
+/* ---- Both ------------------------------------------------------------------------------------ */
+
+enum { INPUT, SOCKET, OUTPUT, FDS };
+
+static void choose(struct pump *pump, struct pollfd fds[static FDS])
+{
+	bool delivered = pump->down_off == pump->down_len;
+
+	fds[INPUT] = (struct pollfd){.fd = -1, .events = POLLIN};
+	fds[SOCKET] = (struct pollfd){.fd = pump->dial->fd};
+	fds[OUTPUT] = (struct pollfd){.fd = delivered ? -1 : STDOUT_FILENO, .events = POLLOUT};
+	if (pump->up == UP_OPEN && up_is_empty(pump))
+		fds[INPUT].fd = STDIN_FILENO;
+	if (pump->up == UP_ENDING || !up_is_empty(pump))
+		fds[SOCKET].events |= POLLOUT;
+	if (pump->down_open && delivered)
+		fds[SOCKET].events |= POLLIN;
+	/* Else a server that is gone would keep poll awake over what cannot be delivered yet. */
+	if (!fds[SOCKET].events)
+		fds[SOCKET].fd = -1;
+}
+
+static int act(struct pump *pump, const struct pollfd fds[static FDS])
+{
+	int err = 0;
+
+	if (fds[INPUT].revents)
+		err = read_input(pump);
+	if (!err && fds[SOCKET].events & POLLOUT && fds[SOCKET].revents & ~POLLIN)
+		err = send_up(pump);
+	if (!err && fds[SOCKET].events & POLLIN && fds[SOCKET].revents & ~POLLOUT)
+		err = pump->dial->tls ? receive_records(pump) : receive_offloaded(pump);
+	if (!err && fds[OUTPUT].revents)
+		err = write_output(pump);
+	/* More of what was read is decrypted when there is room for it. */
+	if (!err && pump->dial->tls && pump->down_open && pump->down_off == pump->down_len)
+		err = decrypt(pump);
+	return err;
+}
+
+static size_t send_max(int fd)
+{
+	int size = 0;
+	socklen_t len = sizeof size;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len) || size < SEND_LEAST * SEND_SHARE)
+		return SEND_LEAST;
+	return (size_t)size / SEND_SHARE;
+}
+
+int kt_dial_pump(struct kt_dial *dial, struct kt_error *error)
+{
+	struct pump pump = {
+		.dial = dial, .error = error, .down_open = true, .send_max = send_max(dial->fd)};
+	bool told = false;
+	int err = dial->tls ? decrypt(&pump) : 0;
+
+	while (!err && (pump.up != UP_DONE || pump.down_open || pump.down_off < pump.down_len)) {
+		struct pollfd fds[FDS];
+
+		if (!told && !pump.down_open && pump.down_off == pump.down_len) {
+			/* Whoever reads our output learns that it is whole. */
+			close(STDOUT_FILENO);
+			told = true;
+		}
+		choose(&pump, fds);
+		if (poll(fds, FDS, -1) >= 0)
+			err = act(&pump, fds);
+		else if (errno != EINTR)
+			err = broken(&pump, errno);
+	}
+	explicit_bzero(&pump, sizeof pump);
+	return err;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ktrust dial: a socket that is connected to the target. */
+#include "dial.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int kt_dial_wait(const struct kt_dial *dial, short events)
+{
+	struct pollfd poll_fd = {.fd = dial->fd, .events = events};
+	uint64_t now = now_ns();
+	int rc;
+
+	if (now >= dial->deadline_ns)
+		return -ETIMEDOUT;
+	rc = poll(&poll_fd, 1, (int)((dial->deadline_ns - now) / 1000000 + 1));
+	if (rc < 0 && errno != EINTR)
+		return -errno;
+	return rc ? 0 : -ETIMEDOUT;
+}
+
+/* ---- Connecting ------------------------------------------------------------------------------ */
+
+static int connect_one(struct kt_dial *dial, const struct addrinfo *address)
+{
+	socklen_t len = sizeof(int);
+	const int on = 1;
+	int err = 0;
+
+	dial->fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (dial->fd < 0)
+		return -errno;
+	(void)!setsockopt(dial->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (!connect(dial->fd, address->ai_addr, address->ai_addrlen))
+		return 0;
+	if (errno != EINPROGRESS)
+		err = -errno;
+	else
+		err = kt_dial_wait(dial, POLLOUT);
+	if (!err && !getsockopt(dial->fd, SOL_SOCKET, SO_ERROR, &err, &len))
+		err = -err;
+	if (err) {
+		close(dial->fd);
+		dial->fd = -1;
+	}
+	return err;
+}
+
+/* Every address of the name in turn, until one connects. */
+static int connect_to(struct kt_dial *dial, const char *host, uint16_t port, struct kt_error *error)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct addrinfo *found, *address;
+	char service[8];
+	int err;
+
+	snprintf(service, sizeof service, "%u", (unsigned int)port);
+	err = getaddrinfo(host, service, &hints, &found);
+	if (err)
+		return kt_error_set(error, EHOSTUNREACH, host, 0, "the name does not resolve: %s",
+				    gai_strerror(err));
+	err = -EHOSTUNREACH;
+	for (address = found; address && err; address = address->ai_next)
+		err = connect_one(dial, address);
+	freeaddrinfo(found);
+	return err ? kt_error_set(error, -err, host, 0, "cannot connect to port %u: %s",
+				  (unsigned int)port, strerror(-err))
+		   : 0;
+}
+
+/* ---- Through a proxy ------------------------------------------------------------------------- */
+
+static int say(struct kt_dial *dial, struct kt_upstream *upstream)
+{
+	const uint8_t *data;
+	size_t len;
+
+	while ((len = kt_upstream_output(upstream, &data))) {
+		ssize_t n = send(dial->fd, data, len, MSG_NOSIGNAL);
+		int err = n < 0 ? -errno : 0;
+
+		if (err == -EAGAIN)
+			err = kt_dial_wait(dial, POLLOUT);
+		if (err)
+			return err;
+		if (n > 0)
+			kt_upstream_sent(upstream, (size_t)n);
+	}
+	return 0;
+}
+
+static int hear(struct kt_dial *dial, struct kt_upstream *upstream)
+{
+	uint8_t data[KT_UPSTREAM_SOCKS_MAX];
+	ssize_t n = recv(dial->fd, data, kt_upstream_want(upstream), 0);
+
+	if (n < 0)
+		return errno == EAGAIN ? kt_dial_wait(dial, POLLIN) : -errno;
+	if (n)
+		(void)kt_upstream_input(upstream, data, (size_t)n);
+	else
+		(void)kt_upstream_input_eof(upstream);
+	return 0;
+}
+
+static int talk(struct kt_dial *dial, struct kt_upstream *upstream, struct kt_error *error)
+{
+	const char *where = dial->proxy.address, *detail = kt_upstream_detail(upstream);
+	int err = 0;
+
+	while (upstream->status == KT_UPSTREAM_AGAIN && !err) {
+		err = say(dial, upstream);
+		if (!err)
+			err = hear(dial, upstream);
+	}
+	if (err)
+		return kt_error_set(error, -err, where, 0, "the proxy: %s", strerror(-err));
+	if (upstream->status == KT_UPSTREAM_DONE)
+		return 0;
+	return kt_error_set(error, ECONNREFUSED, where, 0, "the proxy: %s%s%s",
+			    kt_upstream_failure(upstream), detail[0] ? ": " : "", detail);
+}
+
+static int pass_proxy(struct kt_dial *dial, struct kt_error *error)
+{
+	struct kt_upstream upstream;
+	int err = kt_upstream_begin(&upstream, dial->proxy.kind, dial->host, dial->port,
+				    &dial->proxy.login);
+
+	if (err && kt_upstream_is_host(dial->host))
+		return kt_error_set(error, EINVAL, dial->proxy.address, 0,
+				    "this login cannot be said to such a proxy");
+	if (err)
+		return kt_error_set(error, EINVAL, dial->target, 0,
+				    "neither a host name nor an address that a proxy can be asked "
+				    "for");
+	err = talk(dial, &upstream, error);
+	kt_upstream_wipe(&upstream);
+	return err;
+}
+
+int kt_dial_reach(struct kt_dial *dial, struct kt_error *error)
+{
+	char host[KT_HOST_SIZE];
+	uint16_t port;
+	int err;
+
+	if (!dial->has_proxy)
+		return connect_to(dial, dial->host, dial->port, error);
+	err = kt_address_split(dial->proxy.address, host, &port, error);
+	if (!err)
+		err = connect_to(dial, host, port, error);
+	return err ? err : pass_proxy(dial, error);
+}
