@@ -89,9 +89,9 @@ SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/t
 # For executables only; see the file.
 SRC_tls_program := src/tls/d2i_x509.c
 SRC_engine_proxy := src/engine/proxy_v2_parse.c src/engine/proxy_v2_write.c
-SRC_engine := src/engine/address.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
+SRC_engine := src/engine/address.c src/engine/alerts.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
-	src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/network.c src/engine/proxy.c \
+	src/engine/handshake.c src/engine/keys.c src/engine/listen.c src/engine/names.c src/engine/network.c src/engine/proxy.c \
 	$(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c src/engine/worker.c
 SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c \
 	src/trace/why.c
@@ -139,7 +139,7 @@ TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/handshake engine/limits engine/names engine/proxy engine/proxy_v2 engine/relay \
+TESTS_engine := engine/address engine/backend engine/handshake engine/injected engine/limits engine/names engine/proxy engine/proxy_v2 engine/rekey engine/relay \
 	engine/slab \
 	engine/soak engine/split engine/tight
 TESTS_control := control/control control/message
@@ -152,7 +152,7 @@ TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
 TESTS_sh := bench/handshake.test cli/bench.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
-	daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test daemon/watch.test tls/example.test verify/limbo.test
+	daemon/life.test daemon/pools.test daemon/proxy.test daemon/rekey.test daemon/swaps.test daemon/watch.test tls/example.test verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
 	daemon/allow.test daemon/command.test daemon/credentials.test daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test \
@@ -208,6 +208,7 @@ TEST_LIBS_ktls/rekey := $(call wrap,kt_ktls_install sendmsg explicit_bzero __exp
 TEST_LIBS_verify/memory := $(call wrap,malloc calloc)
 TEST_LIBS_verify/revocation := $(call wrap,kt_crl_serials_new)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
+TEST_LIBS_engine/injected := $(call wrap,kt_ktls_probe kt_ktls_attach kt_ktls_install kt_conn_complete explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_engine/tight := $(call wrap,kt_blocks_grow)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)

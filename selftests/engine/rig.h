@@ -45,6 +45,7 @@ struct rig_options {
 	enum kt_proxy_protocol proxy_protocol;
 	const uint8_t *alpn;
 	size_t alpn_len;
+	uint64_t key_records_max;
 };
 
 struct rig {

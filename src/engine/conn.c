@@ -18,7 +18,8 @@ static void free_memory(struct kt_conn *conn)
 	kt_flow_drop(conn->worker, &conn->down);
 	free(conn->out);
 	kt_proxy_drop(conn);
-	free(conn->alert);
+	free(conn->control);
+	kt_conn_keys_drop(conn);
 	kt_slab_give(&conn->worker->conn_memory, conn);
 }
 
