@@ -78,14 +78,14 @@ SRC_verify := $(SRC_verify_names) $(SRC_verify_cache) src/verify/algorithm.c src
 	src/verify/revocation.c src/verify/rule.c src/verify/rules.c src/verify/signer.c \
 	src/verify/subject.c src/verify/verdict.c src/verify/verify.c src/verify/web.c \
 	src/verify/web_roots.c src/verify/x509.c
-SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c \
+SRC_ktls := src/ktls/crypto_info.c src/ktls/install.c src/ktls/probe.c src/ktls/record.c src/ktls/rekey.c \
 	src/ktls/state.c src/ktls/ulp_info.c
 # What its users read and write with
 SRC_ktls += src/ktls/alert_name.c src/ktls/stream.c
 SRC_handoff := src/handoff/accept.c src/handoff/read.c src/handoff/send.c src/handoff/utf8.c src/handoff/write.c
 SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c src/tls/decoded.c src/tls/describe.c \
 	src/tls/describe_names.c src/tls/export.c \
-	src/tls/failure.c src/tls/handshake.c src/tls/hello.c src/tls/peer.c src/tls/records.c src/tls/userspace.c
+	src/tls/failure.c src/tls/handshake.c src/tls/hello.c src/tls/peer.c src/tls/records.c src/tls/traffic.c src/tls/userspace.c
 # What a side proves itself with
 SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/tls/credentials_slot.c \
 	src/tls/describe_credentials.c src/tls/secret_file.c src/tls/serve.c src/tls/staple.c
@@ -95,10 +95,10 @@ SRC_tls_program := src/tls/d2i_x509.c src/tls/evp_digest_verify.c src/tls/evp_kd
 SRC_engine_proxy := src/engine/proxy_v2_parse.c src/engine/proxy_v2_write.c
 # What a client's side needs, that of `ktrust dial` too
 SRC_engine_upstream := src/engine/address.c src/engine/tickets.c src/engine/upstream_proxy.c src/engine/upstream_url.c
-SRC_engine := src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
+SRC_engine := src/engine/alerts.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
-	src/engine/handoff.c src/engine/handshake.c src/engine/listen.c src/engine/names.c src/engine/network.c src/engine/proxy.c \
-	$(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c \
+	src/engine/handoff.c src/engine/handshake.c src/engine/keys.c src/engine/listen.c src/engine/names.c src/engine/network.c \
+	src/engine/proxy.c $(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c \
 	$(SRC_engine_upstream) src/engine/target.c src/engine/worker.c
 SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c \
 	src/trace/why.c
@@ -138,7 +138,7 @@ TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image 
 	pool/life pool/loaded pool/manifest pool/name pool/nss pool/nss_faults pool/nss_files pool/pem \
 	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
-	ktls/record ktls/state_injected ktls/stream ktls/ulp_info
+	ktls/record ktls/rekey ktls/state_injected ktls/stream ktls/ulp_info
 TESTS_handoff := handoff/socket handoff/text
 TESTS_tls := tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records tls/several tls/shortcuts \
 	tls/split tls/staple
@@ -148,8 +148,8 @@ TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/handoff engine/handshake engine/limits engine/names engine/origin engine/proxy engine/proxy_v2 \
-	engine/relay \
+TESTS_engine := engine/address engine/backend engine/handoff engine/handshake engine/injected engine/limits engine/names engine/origin engine/proxy \
+	engine/proxy_v2 engine/rekey engine/relay \
 	engine/slab \
 	engine/soak engine/split engine/tickets engine/tight engine/upstream
 TESTS_control := control/control control/message
@@ -162,7 +162,7 @@ TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
 TESTS_sh := bench/handshake.test cli/bench.test cli/dial.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
-	daemon/handoff.test daemon/life.test daemon/origin.test daemon/pools.test daemon/proxy.test daemon/swaps.test daemon/watch.test tls/example.test \
+	daemon/handoff.test daemon/life.test daemon/origin.test daemon/pools.test daemon/proxy.test daemon/rekey.test daemon/swaps.test daemon/watch.test tls/example.test \
 	verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
@@ -216,9 +216,11 @@ TEST_LIBS_pool/source_faults := $(call wrap,$(POOL_INJECTED) reallocarray strdup
 	fdopendir readdir)
 TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
+TEST_LIBS_ktls/rekey := $(call wrap,kt_ktls_install sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_verify/memory := $(call wrap,malloc calloc)
 TEST_LIBS_verify/revocation := $(call wrap,kt_crl_serials_new)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
+TEST_LIBS_engine/injected := $(call wrap,kt_ktls_probe kt_ktls_attach kt_ktls_install kt_conn_complete explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_engine/tight := $(call wrap,kt_blocks_grow)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_handoff/socket := $(call wrap,kt_ktls_state)

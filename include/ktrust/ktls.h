@@ -16,7 +16,9 @@
  *
  * Reading an offloaded socket: a record that is not application data gives EIO to recv without a
  * control buffer, again and again, and is kept for recvmsg. EBADMSG (forged or out of sequence)
- * comes again and again; EINVAL (no TLS record) comes once, and then reading waits for ever. 0 is a
+ * comes again and again; EINVAL (no TLS record) comes once, and then reading waits for ever. After a
+ * KeyUpdate (<ktrust/rekey.h>) it is EKEYEXPIRED until the next key is installed, and poll is silent.
+ * 0 is a
  * FIN, even one inside a record: only close_notify tells a whole stream.
  *
  * Writing to one: where TCP has no room for all of an encrypted record, the kernel keeps the rest

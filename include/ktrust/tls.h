@@ -187,6 +187,13 @@ struct kt_tls_context_options {
 	 * for peers that are not_allowed.
 	 */
 	bool no_export;
+	/*
+	 * Userspace records: how many full ones a key of AES-GCM protects at most. 0: as many as it
+	 * may, KT_KEY_RECORDS_MAX. After three quarters of it TLS 1.3 goes on to the next key, ours
+	 * by itself, the peer's by asking for it. A key that is used up all the same, as TLS 1.2's
+	 * is some day, ends the connection under the name key_limit.
+	 */
+	uint64_t key_records_max;
 	/* Seconds since the epoch, called for each verification. NULL: CLOCK_REALTIME. */
 	int64_t (*now)(void *now_arg);
 	void *now_arg;
@@ -272,7 +279,8 @@ void kt_tls_output_done(struct kt_tls *tls, size_t len);
 /*
  * Why the handshake failed: a stable lower-case name: a verdict's ("unknown_issuer"), or one of
  * "peer_closed", "peer_alert", "plain_http", "not_tls", "protocol_error", "no_shared_version",
- * "no_shared_cipher", "no_shared_protocol" (ALPN), "pool_refused", "too_much_data", "internal".
+ * "no_shared_cipher", "no_shared_protocol" (ALPN), "pool_refused", "too_much_data", "key_limit",
+ * "internal".
  * Static storage. NULL unless failed.
  */
 const char *kt_tls_failure(const struct kt_tls *tls);
@@ -323,6 +331,14 @@ void kt_tls_describe_names(const struct kt_tls *tls, struct kt_tls_names *ret_na
  * handshake records, which whoever reads on has to take and may drop.
  */
 KT_WARN_UNUSED int kt_tls_export(struct kt_tls *tls, struct kt_traffic *ret_traffic);
+
+/*
+ * What the keys after those are made of (kt_traffic_update), for whoever wants to follow KeyUpdates
+ * (<ktrust/rekey.h>): to be asked before kt_tls_export, which wipes it here. -EOPNOTSUPP as there,
+ * or it is TLS 1.2, whose keys last as long as the connection; -EBUSY as there. The caller wipes
+ * ret_secrets.
+ */
+KT_WARN_UNUSED int kt_tls_secrets(const struct kt_tls *tls, struct kt_traffic_secrets *ret_secrets);
 
 /*
  * Which cipher would be exported; for asking kt_ktls_supports before the point of no return.

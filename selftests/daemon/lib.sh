@@ -134,6 +134,8 @@ raw() {
 has_ktls() {
 	[ -n "${KT_TEST_GUEST:-}" ] || { modprobe -q tls 2>/dev/null; grep -qw tls /proc/sys/net/ipv4/tcp_available_ulp; }
 }
+# Linux 6.14 brought new keys for TLS 1.3 to the kernel.
+can_rekey() { has_ktls && printf '6.14\n%s\n' "$(uname -r)" | sort -VC; }
 
 
 # ---- What all need ---------------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ struct rig_options {
 	const struct kt_upstream_options *upstream; /* no address: the rig's backend plays it */
 	struct kt_credentials *own;
 	struct kt_credentials_slot *own_slot;
+	uint64_t key_records_max;
 };
 
 struct rig {

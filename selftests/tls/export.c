@@ -152,6 +152,77 @@ TEST_F(suite, rx_opens_records_of_the_client)
 	EXPECT_EQ(KT_RECORD_ALERT, type);
 }
 
+/* Generation after generation, both ways; the client's are OpenSSL's. */
+TEST_F(suite, next_keys_are_the_clients)
+{
+	static const uint8_t key_update[] = {24, 0, 0, 1, 0};
+	uint8_t record[RECORD_MAX], content[RECORD_MAX], type = 0;
+	struct kt_traffic_secrets secrets;
+	struct kt_traffic traffic;
+	char text[64];
+
+	if (variant->version == KT_TLS_1_2) {
+		EXPECT_EQ(-EOPNOTSUPP, kt_tls_secrets(self->link.tls, &secrets));
+		return;
+	}
+	ASSERT_EQ(0, kt_tls_secrets(self->link.tls, &secrets));
+	EXPECT_EQ(variant->cipher, secrets.cipher);
+	ASSERT_EQ(0, kt_tls_export(self->link.tls, &traffic));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_TRUE(SSL_key_update(self->client.ssl, SSL_KEY_UPDATE_NOT_REQUESTED));
+		ASSERT_EQ(1, SSL_do_handshake(self->client.ssl));
+		ASSERT_LT(0, BIO_read(self->client.out, record, sizeof record));
+		ASSERT_EQ((int)sizeof key_update,
+			  record_open(&traffic, &traffic.rx, record, &type, content));
+		EXPECT_EQ(KT_RECORD_HANDSHAKE, type);
+		ASSERT_EQ(0, kt_traffic_update(secrets.cipher, secrets.rx, &traffic.rx));
+		EXPECT_EQ(0, traffic.rx.seq);
+		ASSERT_LT(0, SSL_write(self->client.ssl, SECRET_TEXT, sizeof SECRET_TEXT));
+		ASSERT_LT(0, BIO_read(self->client.out, record, sizeof record));
+		ASSERT_EQ((int)sizeof SECRET_TEXT,
+			  record_open(&traffic, &traffic.rx, record, &type, content));
+
+		BIO_write(self->client.in, record,
+			  (int)record_seal(&traffic, &traffic.tx, KT_RECORD_HANDSHAKE, key_update,
+					   sizeof key_update, record));
+		ASSERT_EQ(0, kt_traffic_update(secrets.cipher, secrets.tx, &traffic.tx));
+		EXPECT_EQ(0, traffic.tx.seq);
+		BIO_write(self->client.in, record,
+			  (int)record_seal(&traffic, &traffic.tx, KT_RECORD_DATA, SECRET_TEXT,
+					   sizeof SECRET_TEXT, record));
+		ASSERT_EQ((int)sizeof SECRET_TEXT, SSL_read(self->client.ssl, text, sizeof text));
+		EXPECT_STREQ(SECRET_TEXT, text);
+	}
+}
+
+TEST(next_key_of_no_cipher_is_einval)
+{
+	uint8_t secret[KT_TRAFFIC_SECRET_MAX] = {1}, before[sizeof secret] = {1};
+	struct kt_traffic_key key = {.seq = 5};
+
+	EXPECT_EQ(-EINVAL, kt_traffic_update(KT_CIPHER_COUNT, secret, &key));
+	EXPECT_EQ(0, memcmp(before, secret, sizeof secret));
+	EXPECT_EQ(5, key.seq);
+}
+
+TEST(keys_age_by_what_they_protect)
+{
+	const uint64_t full = KT_RECORD_DATA_MAX, most = KT_KEY_RECORDS_MAX * full;
+
+	EXPECT_EQ(KT_KEY_RECORD_COST, kt_key_cost(0));
+	EXPECT_EQ(1 + KT_KEY_RECORD_COST, kt_key_cost(1));
+	EXPECT_EQ(full + KT_KEY_RECORD_COST, kt_key_cost(full));
+	EXPECT_EQ(full + 1 + 2 * KT_KEY_RECORD_COST, kt_key_cost(full + 1));
+	EXPECT_EQ(KT_KEY_FRESH, kt_key_age(KT_AES_128_GCM, 0, 0));
+	EXPECT_EQ(KT_KEY_FRESH, kt_key_age(KT_AES_128_GCM, most / 4 * 3 - 1, 0));
+	EXPECT_EQ(KT_KEY_DUE, kt_key_age(KT_AES_128_GCM, most / 4 * 3, 0));
+	EXPECT_EQ(KT_KEY_DUE, kt_key_age(KT_AES_256_GCM, most - 1, 0));
+	EXPECT_EQ(KT_KEY_SPENT, kt_key_age(KT_AES_256_GCM, most, 0));
+	EXPECT_EQ(KT_KEY_SPENT, kt_key_age(KT_AES_128_GCM, 3 * full, 3));
+	EXPECT_EQ(KT_KEY_DUE, kt_key_age(KT_AES_128_GCM, 3 * full - 1, 3));
+	EXPECT_EQ(KT_KEY_FRESH, kt_key_age(KT_CHACHA20_POLY1305, UINT64_MAX, 3));
+}
+
 /* ---- When it is refused --------------------------------------------------------------------- */
 
 FIXTURE(refused)
@@ -244,6 +315,7 @@ TEST_F(refused, a_second_time)
 	ASSERT_EQ(KT_TLS_DONE, link_handshake(&self->link));
 	ASSERT_EQ(0, kt_tls_export(self->link.tls, &first));
 	EXPECT_EQ(-EBUSY, kt_tls_export(self->link.tls, &self->traffic));
+	EXPECT_EQ(-EBUSY, kt_tls_secrets(self->link.tls, &(struct kt_traffic_secrets){0}));
 	/* and userspace records are over */
 	EXPECT_EQ(-EPROTO, kt_tls_read(self->link.tls, &byte, 1));
 	EXPECT_EQ(-EPROTO, kt_tls_write(self->link.tls, "x", 1));

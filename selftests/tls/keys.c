@@ -66,6 +66,16 @@ static void prf(const EVP_MD *md, const uint8_t master[static 48], const uint8_t
 	}
 }
 
+void client_next_secret(struct client *client, bool servers)
+{
+	uint8_t *secret = servers ? client->server_secret : client->client_secret;
+	uint8_t next[sizeof client->client_secret];
+
+	expand(digest_of(cipher_of(client->ssl)), secret, client->secret_len, "traffic upd", next,
+	       client->secret_len);
+	memcpy(secret, next, client->secret_len);
+}
+
 static void keys_1_2(const struct client *client, struct kt_traffic *traffic)
 {
 	size_t klen = key_len(traffic->cipher);

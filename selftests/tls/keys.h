@@ -16,6 +16,9 @@
  */
 void keys_of_client(const struct client *client, struct kt_traffic *ret_traffic);
 
+/* Let the client's or the server's traffic secret of TLS 1.3 be the next one (RFC 8446 §7.2). */
+void client_next_secret(struct client *client, bool servers);
+
 /* Write one record; key->seq (and the explicit nonce) go on. Returns its length. */
 size_t record_seal(const struct kt_traffic *traffic, struct kt_traffic_key *key, uint8_t type,
 		   const void *data, size_t len, uint8_t ret_record[static RECORD_MAX]);

@@ -103,6 +103,7 @@ void lab_make_context(struct lab *lab, const struct lab_options *options)
 		.max_version = options->max_version,
 		.now = options->now,
 		.now_arg = options->now_arg,
+		.key_records_max = options->key_records_max,
 	};
 	struct kt_error error = {0};
 

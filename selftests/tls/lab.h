@@ -43,6 +43,7 @@ struct lab_options {
 	int64_t (*now)(void *arg);
 	void *now_arg;
 	bool no_snapshot; /* leave the pool empty */
+	uint64_t key_records_max;
 };
 
 /* Through files, which are gone again: its chain without the root, its key. */

@@ -357,6 +357,138 @@ TEST_F(tls13, bounds_key_updates_without_data)
 	EXPECT_EQ(65, sent);
 }
 
+/* ---- Keys that are used up ------------------------------------------------------------------- */
+
+/* Of 8 full records a key: due after 6, spent after 8. */
+FIXTURE(limited)
+{
+	struct lab lab;
+	SSL_CTX *client_context;
+	struct client client;
+	struct link link;
+	unsigned int updates; /* that the client got */
+	unsigned int asked;   /* of these, for one of its */
+};
+
+FIXTURE_VARIANT(limited)
+{
+	uint16_t version;
+	const char *suites, *ciphers;
+	bool ends;
+};
+
+FIXTURE_VARIANT_ADD(limited, tls13_gcm){KT_TLS_1_3, "TLS_AES_128_GCM_SHA256", NULL, false};
+FIXTURE_VARIANT_ADD(limited, tls13_chacha20){KT_TLS_1_3, "TLS_CHACHA20_POLY1305_SHA256", NULL,
+					     false};
+FIXTURE_VARIANT_ADD(limited, tls12_gcm){KT_TLS_1_2, NULL, "ECDHE-ECDSA-AES128-GCM-SHA256", true};
+FIXTURE_VARIANT_ADD(limited, tls12_chacha20){KT_TLS_1_2, NULL, "ECDHE-ECDSA-CHACHA20-POLY1305",
+					     false};
+
+static void see_update(int written, int version, int type, const void *data, size_t len, SSL *ssl,
+		       void *arg)
+{
+	FIXTURE_DATA(limited) *self = arg;
+
+	(void)version;
+	(void)ssl;
+	if (written || type != SSL3_RT_HANDSHAKE || len != 5 ||
+	    *(const uint8_t *)data != SSL3_MT_KEY_UPDATE)
+		return;
+	self->updates++;
+	self->asked += ((const uint8_t *)data)[4];
+}
+
+FIXTURE_SETUP(limited)
+{
+	lab_init(&self->lab, &(struct lab_options){.key_records_max = 8});
+	self->client_context = client_context(&(struct client_options){
+		.version = variant->version,
+		.suites = variant->suites,
+		.ciphers = variant->ciphers,
+	});
+	link_establish(&self->link, &self->client, self->lab.context, self->client_context);
+	SSL_set_msg_callback(self->client.ssl, see_update);
+	SSL_set_msg_callback_arg(self->client.ssl, self);
+}
+
+FIXTURE_TEARDOWN(limited)
+{
+	link_fini(&self->link);
+	client_fini(&self->client);
+	SSL_CTX_free(self->client_context);
+	lab_fini(&self->lab);
+}
+
+#define FULL 16384
+
+TEST_F(limited, key_of_ours_is_replaced_or_ends_the_connection)
+{
+	static uint8_t data[FULL], got[FULL];
+	int err = 0, sent;
+
+	for (sent = 0; sent < 40 && !err; sent++) {
+		err = kt_tls_write(self->link.tls, data, sizeof data);
+		carry_down(self->link.tls, &self->client);
+		if (!err)
+			ASSERT_EQ(FULL, SSL_read(self->client.ssl, got, sizeof got));
+	}
+	EXPECT_EQ(variant->ends ? -EPROTO : 0, err);
+	EXPECT_EQ(variant->ends ? 9 : 40, sent);
+	if (variant->ends)
+		EXPECT_STREQ("key_limit", kt_tls_failure(self->link.tls));
+	/* each after 6 records */
+	EXPECT_EQ(variant->suites && strstr(variant->suites, "GCM") ? 6 : 0, self->updates);
+	EXPECT_EQ(0, self->asked);
+}
+
+/* One full record of the client's, and what it is answered goes to it if it listens. */
+static ssize_t take_record(FIXTURE_DATA(limited) * self, bool listens)
+{
+	static uint8_t data[FULL], got[FULL];
+	ssize_t n = 0;
+	char byte;
+
+	if (listens) {
+		carry_down(self->link.tls, &self->client);
+		SSL_read(self->client.ssl, &byte, 1);
+	}
+	ASSERT_EQ(FULL, SSL_write(self->client.ssl, data, sizeof data));
+	for (size_t have = 0; have < sizeof data; have += (size_t)n) {
+		while ((n = kt_tls_read(self->link.tls, got, sizeof got)) == -EAGAIN)
+			ASSERT_LT(0, carry_up(&self->client, self->link.tls));
+		if (n <= 0)
+			return n;
+	}
+	return 1;
+}
+
+TEST_F(limited, key_of_the_client_is_asked_for)
+{
+	bool replaced = variant->suites && strstr(variant->suites, "GCM");
+	ssize_t ret = 1;
+	int taken;
+
+	for (taken = 0; taken < 40 && ret == 1; taken++)
+		ret = take_record(self, true);
+	EXPECT_EQ(variant->ends ? -EPROTO : 1, ret);
+	EXPECT_EQ(variant->ends ? 8 : 40, taken);
+	EXPECT_EQ(replaced ? 6 : 0, self->asked);
+}
+
+TEST_F(limited, client_that_does_not_replace_its_key_is_ended)
+{
+	bool limit = variant->ends || strstr(variant->suites ? variant->suites : "", "GCM");
+	ssize_t ret = 1;
+	int taken;
+
+	for (taken = 0; taken < 40 && ret == 1; taken++)
+		ret = take_record(self, false);
+	EXPECT_EQ(limit ? -EPROTO : 1, ret);
+	EXPECT_EQ(limit ? 8 : 40, taken);
+	if (limit)
+		EXPECT_STREQ("key_limit", kt_tls_failure(self->link.tls));
+}
+
 TEST(renegotiation_is_refused)
 {
 	SSL_CTX *context;

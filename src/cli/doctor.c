@@ -126,7 +126,8 @@ static void check_rekey(struct finding *finding, const struct ktls *ktls)
 		say(finding, FINE, "the kernel can replace TLS 1.3 keys");
 	} else {
 		say(finding, NOTE, "not in this kernel: a peer's KeyUpdate ends its connection");
-		mend(finding, "boot Linux 6.14 or newer, if peers send KeyUpdate");
+		mend(finding, "boot Linux 6.14 or newer, if peers send KeyUpdate, or 390 GB in one "
+			      "connection");
 	}
 }
 

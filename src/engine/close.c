@@ -87,6 +87,9 @@ static bool sent(struct kt_conn *conn, int res)
 {
 	int more;
 
+	/* The client goes on reading under the next key: the alert must be under it, too. */
+	if (kt_conn_keys_sending(conn))
+		res = kt_conn_keys_sent(conn, res);
 	if (!conn->tls) {
 		if (res < 0)
 			kt_conn_die(conn);

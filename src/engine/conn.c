@@ -20,7 +20,8 @@ static void free_memory(struct kt_conn *conn)
 	kt_proxy_drop(conn);
 	kt_handoff_drop(conn);
 	kt_target_drop_upstream(conn);
-	free(conn->alert);
+	free(conn->control);
+	kt_conn_keys_drop(conn);
 	kt_slab_give(&conn->worker->conn_memory, conn);
 }
 

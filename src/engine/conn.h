@@ -49,6 +49,7 @@
 #include <sys/uio.h>
 
 #include "engine.h"
+#include "keys.h"
 #include "list.h"
 #include "proxy_v2.h"
 #include "tickets.h"
@@ -132,12 +133,14 @@ struct kt_conn_identity {
 	char peer[sizeof((struct kt_tls_info *)0)->peer];
 };
 
-/* An alert that goes out of an offloaded socket. */
-struct kt_alert_message {
+#define KT_CONTROL_MAX 8 /* bytes of a control record of ours: an alert, a KeyUpdate */
+
+/* A control record that goes out of an offloaded socket. */
+struct kt_control_message {
 	struct msghdr msg;
 	struct iovec iov;
 	_Alignas(struct cmsghdr) uint8_t control[KT_KTLS_CONTROL_LEN];
-	uint8_t alert[KT_ALERT_LEN];
+	uint8_t content[KT_CONTROL_MAX];
 };
 
 enum kt_timer {
@@ -200,6 +203,7 @@ struct kt_conn {
 	uint16_t proxy_off;	/* of these, bytes that the backend has */
 	uint8_t backend;	/* index of the one that backend_fd is of */
 	uint8_t backends_tried; /* bits: 1 << index */
+	uint8_t cipher;		/* enum kt_cipher of an offloaded socket */
 	struct kt_conn_identity identity; /* meaningful once accepted */
 	struct kt_upstream *upstream;	  /* REACH: what is said to the proxy; NULL */
 	union {
@@ -208,7 +212,9 @@ struct kt_conn {
 		/* An origin, which has no use for that: of its server, on an offloaded socket. */
 		struct kt_tickets tickets;
 	};
-	struct kt_alert_message *alert; /* on its way, or sent; NULL: none was ever */
+	struct kt_control_message *control; /* on its way, or sent; NULL: none was ever */
+	struct kt_conn_rekey *rekey;	    /* NULL: its keys cannot be replaced */
+	uint64_t key_used[2];		    /* of an offloaded socket, see kt_key_cost; [TX, RX] */
 	struct msghdr recv_msg;
 	struct iovec recv_iov;
 	_Alignas(struct cmsghdr) uint8_t recv_control[KT_KTLS_CONTROL_LEN];
@@ -276,7 +282,8 @@ void kt_client_send(struct kt_conn *conn, const void *buf, size_t len);
 /* What the kernel says of a record it cannot take, and nothing else does. */
 bool kt_client_is_bad_record(const struct kt_conn *conn, int err);
 
-/* An alert on an offloaded socket. */
+/* A control record on an offloaded socket: at most KT_CONTROL_MAX bytes, or an alert. */
+void kt_client_send_control(struct kt_conn *conn, uint8_t type, const void *content, size_t len);
 void kt_client_send_alert(struct kt_conn *conn, uint8_t level, uint8_t description);
 
 /*
@@ -393,6 +400,11 @@ void kt_handoff_drop(struct kt_conn *conn);
 
 void kt_relay_start(struct kt_conn *conn);
 void kt_relay_complete(struct kt_conn *conn, enum kt_op op, int res);
+
+/* ---- alerts.c -------------------------------------------------------------------------------- */
+
+/* Name of an end by a fatal alert of the client (-1: none that is known); static storage. */
+const char *kt_alert_end(int description);
 
 #define KT_ALERT_UNEXPECTED_MESSAGE 10
 #define KT_ALERT_BAD_RECORD_MAC	    20

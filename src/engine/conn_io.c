@@ -132,24 +132,31 @@ static void give_up(struct kt_conn *conn)
 		kt_conn_die(conn);
 }
 
-void kt_client_send_alert(struct kt_conn *conn, uint8_t level, uint8_t description)
+void kt_client_send_control(struct kt_conn *conn, uint8_t type, const void *content, size_t len)
 {
-	struct kt_alert_message *alert = conn->alert ? conn->alert : malloc(sizeof *alert);
+	struct kt_control_message *message =
+		conn->control ? conn->control : malloc(sizeof *message);
 	struct io_uring_sqe *sqe;
 
-	if (!alert) {
+	if (!message) {
 		give_up(conn);
 		return;
 	}
-	conn->alert = alert;
-	alert->alert[0] = level;
-	alert->alert[1] = description;
-	alert->iov = (struct iovec){.iov_base = alert->alert, .iov_len = sizeof alert->alert};
-	alert->msg = (struct msghdr){.msg_iov = &alert->iov, .msg_iovlen = 1};
-	kt_ktls_set_record_type(&alert->msg, alert->control, KT_RECORD_ALERT);
+	conn->control = message;
+	memcpy(message->content, content, len);
+	message->iov = (struct iovec){.iov_base = message->content, .iov_len = len};
+	message->msg = (struct msghdr){.msg_iov = &message->iov, .msg_iovlen = 1};
+	kt_ktls_set_record_type(&message->msg, message->control, type);
 	sqe = begin(conn, KT_OP_CLIENT_SEND);
-	io_uring_prep_sendmsg(sqe, conn->fd, &alert->msg, MSG_NOSIGNAL);
+	io_uring_prep_sendmsg(sqe, conn->fd, &message->msg, MSG_NOSIGNAL);
 	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+}
+
+void kt_client_send_alert(struct kt_conn *conn, uint8_t level, uint8_t description)
+{
+	const uint8_t alert[KT_ALERT_LEN] = {level, description};
+
+	kt_client_send_control(conn, KT_RECORD_ALERT, alert, sizeof alert);
 }
 
 bool kt_client_is_bad_record(const struct kt_conn *conn, int err)

@@ -74,6 +74,7 @@ int kt_door_init(struct kt_door *door, struct kt_worker *worker, const struct kt
 		.choose_arg = listener->choose_arg,
 		.verifier = &worker->shared->verifier,
 		.certificates = worker->shared->certificates,
+		.key_records_max = worker->shared->key_records_max,
 		.policy = listener->policy,
 		.no_export = !offloads(worker->shared) && !may_deny(listener),
 	};

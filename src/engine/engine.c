@@ -411,6 +411,7 @@ int kt_engine_new(const struct kt_engine_options *options, struct kt_engine **re
 	shared = &engine->shared;
 	pthread_mutex_init(&shared->lock, NULL);
 	shared->ktls = options->ktls;
+	shared->key_records_max = options->key_records_max;
 	shared->timeout_ns[KT_TIMER_HANDSHAKE] =
 		milliseconds(options->handshake_timeout_ms, HANDSHAKE_TIMEOUT_MS);
 	for (unsigned int i = 1; i <= KT_BACKENDS_MAX; i++)

@@ -13,11 +13,9 @@
  * Lifetimes. Pools and slots of credentials in the options, and every pool that choose_pool
  * returns, must outlive the engine; everything else in the options is copied by kt_engine_new.
  *
- * What it does not do (yet): rekey (a KeyUpdate on an offloaded connection
- * ends it under the name "key_update"), counting an AEAD key's records (RFC 8446 §5.5 allows about
- * 390 GB of full AES-GCM records). Nor does it look into what it relays: where pools are chosen by
- * name, a client that one pool lets in may name another host inside (HTTP's Host); that the two
- * agree is for the backend to see to.
+ * What it does not do: look into what it relays. Where pools are chosen by name, a client that one
+ * pool lets in may name another host inside (HTTP's Host); that the two agree is for the backend to
+ * see to.
  */
 #ifndef KTRUST_ENGINE_H
 #define KTRUST_ENGINE_H
@@ -210,6 +208,9 @@ struct kt_engine_options {
 	struct kt_verify_cache_options cache;
 	/* Clients' certificates that stay decoded (struct kt_tls_certificates); 0: none. */
 	size_t certificates_max;
+	/* Full records that an AES-GCM key protects at most (struct kt_tls_context_options); 0: all
+	 * that it may. */
+	uint64_t key_records_max;
 };
 
 struct kt_engine;
@@ -317,11 +318,19 @@ void kt_engine_each_version(const struct kt_engine *engine,
  *   truncated           the client's FIN came without close_notify
  *   reset, timed_out, killed, io_error
  *                       the client's socket broke (killed: by SOCK_DESTROY)
- *   peer_alert          the client sent a fatal alert
+ *   alert_…             the client sent this fatal alert, by its name in RFC 8446 §6
+ *                       (alert_bad_certificate, …); peer_alert: one without a name
  *   bad_record          an offloaded socket met a record that does not authenticate; userspace
  *                       records call it protocol_error
  *   protocol_error      a record or message that has no place here
- *   key_update          on an offloaded socket (userspace records go on)
+ *   key_update          the client changed its key on an offloaded socket, and the kernel cannot
+ *                       follow: one older than Linux 6.14, or the message came in pieces (userspace
+ *                       records and newer kernels go on)
+ *   key_update_flood    … again and again, with little else in between
+ *   rekey_failed        the kernel did not take the next key
+ *   key_limit           a key has protected all it may (RFC 8446 §5.5: some 390 GB with AES-GCM),
+ *                       and cannot be replaced: TLS 1.2, an older kernel, a client that does not
+ *                       update its own when asked
  *   backend_unreachable, backend_timeout, no_descriptors, no_socket
  *                       it could not be connected to; of several, what the last one said
  *   backend_reset       it broke; what it had sent was delivered

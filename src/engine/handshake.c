@@ -119,9 +119,14 @@ static int offload(struct kt_conn *conn, bool *ret_fatal)
 	err = kt_ktls_attach(conn->fd);
 	if (err)
 		return err;
-	err = kt_tls_export(conn->tls, &traffic);
+	err = kt_conn_keys_keep(conn, version, cipher);
 	if (err)
+		return err;
+	err = kt_tls_export(conn->tls, &traffic);
+	if (err) {
+		kt_conn_keys_drop(conn);
 		goto wipe;
+	}
 	/* ---- no way back from here ---- */
 	*ret_fatal = true;
 	err = install(conn, &traffic);

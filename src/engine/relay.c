@@ -14,11 +14,13 @@
  *                              After the backend's FIN, with all of it delivered, many clients end
  *                              this way: that is "closed", but the backend is still reset
  *   client's RST               "reset"; the backend is reset
- *   client's fatal alert       "peer_alert"; the backend is reset
+ *   client's fatal alert       "alert_…", by its name; the backend is reset
  *   no byte for a while        "idle_timeout", also when there are some that a side does not take;
  *                              no clean end for either
- *   KeyUpdate, offloaded       "key_update": this kernel could not go on reading. As the stream is
- *                              cut in the middle, for both sides this is no clean end
+ *   KeyUpdate, offloaded       goes on under the next key, where the kernel can (keys.h). Else
+ *                              "key_update": it could not go on reading. As the stream is cut in
+ *                              the middle, for both sides this is no clean end; nor is
+ *   a key is spent             "key_limit" (RFC 8446 §5.5)
  *   backend's RST              "backend_reset": the client gets no close_notify
  *   backend takes no more      what it still sends is delivered (within the linger time), then as
  *                              above; "backend_closed" if it had sent its FIN
@@ -40,14 +42,19 @@
 #include "conn.h"
 #include "worker.h"
 
-#define WATCH_MAX	(64u << 10) /* bytes dropped after a client's close_notify */
-#define WARNINGS_MAX	4	    /* warning alerts in a row */
-#define ANSWERS_MAX	(64u << 10) /* bytes that a client may leave unread of our answers */
-#define LEVEL_WARNING	1
-#define USER_CANCELED	90 /* RFC 8446 §6.1: a warning at any level */
-#define TYPE_KEY_UPDATE 24 /* RFC 8446 §4 */
+#define WATCH_MAX     (64u << 10) /* bytes dropped after a client's close_notify */
+#define WARNINGS_MAX  4		  /* warning alerts in a row */
+#define ANSWERS_MAX   (64u << 10) /* bytes that a client may leave unread of our answers */
+#define LEVEL_WARNING 1
+#define USER_CANCELED 90 /* RFC 8446 §6.1: a warning at any level */
 
 /* ---- The client has trouble ------------------------------------------------------------------ */
+
+static bool is_broken(int err)
+{
+	return err == -ECONNRESET || err == -EPIPE || err == -ETIMEDOUT || err == -EHOSTUNREACH ||
+	       err == -ENETUNREACH || err == -ECONNABORTED;
+}
 
 static const char *client_error(int err)
 {
@@ -61,6 +68,9 @@ static const char *client_error(int err)
 		return "timed_out";
 	case -ECONNABORTED:
 		return "killed"; /* SOCK_DESTROY */
+	case -ENOMEM:
+	case -ENOBUFS:
+		return "internal";
 	default:
 		return "io_error";
 	}
@@ -137,7 +147,7 @@ static void up_failed(struct kt_conn *conn)
 
 	/* Who sent a fatal alert listens no more (RFC 8446 §6.2). */
 	if (kt_tls_peer_alert(conn->tls) >= 0)
-		kt_close_gone(conn, "peer_alert");
+		kt_close_gone(conn, kt_alert_end(kt_tls_peer_alert(conn->tls)));
 	else
 		kt_close_abrupt(conn, failure ? failure : "internal", 0);
 }
@@ -181,7 +191,7 @@ static void up_alert(struct kt_conn *conn, size_t len)
 	} else if (description != USER_CANCELED &&
 		   (level != LEVEL_WARNING || conn->identity.version == KT_TLS_1_3)) {
 		/* In TLS 1.3 all others are fatal, whatever their level says. */
-		kt_close_gone(conn, "peer_alert");
+		kt_close_gone(conn, kt_alert_end(description));
 	} else if (++conn->warnings > WARNINGS_MAX) {
 		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
 	} else {
@@ -210,20 +220,23 @@ static void up_handshake(struct kt_conn *conn, size_t len)
 {
 	ssize_t left = len ? drop_tickets(conn, len) : -EPROTO;
 
-	if (!left)
-		up_next(conn);
-	else if (left > 0 && conn->up.buf[0] == TYPE_KEY_UPDATE &&
-		 conn->identity.version == KT_TLS_1_3)
-		kt_close_abrupt(conn, "key_update", KT_ALERT_INTERNAL_ERROR);
-	else
+	if (left < 0)
 		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
+	else if (left)
+		kt_conn_keys_record(conn, (size_t)left);
+	else
+		up_next(conn);
 }
 
 static void up_data(struct kt_conn *conn, size_t len)
 {
-	if (kt_conn_is_origin(conn) && !kt_tickets_data(&conn->tickets))
+	if (kt_conn_is_origin(conn) && !kt_tickets_data(&conn->tickets)) {
 		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
-	else if (len)
+		return;
+	}
+	if (!kt_conn_keys_received(conn, len))
+		return;
+	if (len)
 		up_deliver(conn, len);
 	else
 		up_next(conn);
@@ -264,14 +277,26 @@ static void watched(struct kt_conn *conn, int res)
 	}
 }
 
+/* Reading has failed. Where the socket is not broken by that, the client is told. */
+static void unreadable(struct kt_conn *conn, int err)
+{
+	if (conn->ktls && err == -EKEYEXPIRED)
+		/* The kernel waits for a key, and we know of no KeyUpdate. */
+		kt_close_abrupt(conn, "key_update", KT_ALERT_INTERNAL_ERROR);
+	else if (kt_client_is_bad_record(conn, err))
+		kt_close_abrupt(conn, "bad_record", KT_ALERT_BAD_RECORD_MAC);
+	else if (is_broken(err))
+		client_lost(conn, err);
+	else
+		kt_close_abrupt(conn, client_error(err), KT_ALERT_INTERNAL_ERROR);
+}
+
 static void received(struct kt_conn *conn, int res)
 {
 	if (conn->up.state == KT_FLOW_DONE)
 		watched(conn, res);
-	else if (kt_client_is_bad_record(conn, res))
-		kt_close_abrupt(conn, "bad_record", KT_ALERT_BAD_RECORD_MAC);
 	else if (res < 0)
-		client_lost(conn, res);
+		unreadable(conn, res);
 	else if (conn->ktls && (res || conn->recv_msg.msg_controllen))
 		up_record(conn, (size_t)res);
 	else if (!res)
@@ -328,7 +353,9 @@ static void down_deliver(struct kt_conn *conn)
 	if (conn->ktls) {
 		kt_client_send(conn, down->buf + down->off, down->len - down->off);
 	} else if (kt_tls_write(conn->tls, down->buf, down->len)) {
-		kt_close_abrupt(conn, "internal", KT_ALERT_INTERNAL_ERROR);
+		const char *failure = kt_tls_failure(conn->tls);
+
+		kt_close_abrupt(conn, failure ? failure : "internal", 0);
 	} else {
 		count_out(conn, down->len);
 		kt_client_flush(conn);
@@ -380,23 +407,51 @@ static void down_next(struct kt_conn *conn)
 		kt_backend_recv(conn);
 }
 
+static void down_go_on(struct kt_conn *conn)
+{
+	int res;
+
+	if (kt_conn_keys_unhold(conn, &res))
+		from_backend(conn, res);
+	else if (conn->down.state == KT_FLOW_OPEN && conn->down.off < conn->down.len)
+		down_deliver(conn);
+	else
+		down_next(conn);
+}
+
 static void sent_record(struct kt_conn *conn, size_t len)
 {
 	if (conn->down.state == KT_FLOW_OPEN) {
 		conn->down.off += (uint32_t)len;
 		count_out(conn, len);
-		if (conn->down.off < conn->down.len) {
-			down_deliver(conn);
+		if (!kt_conn_keys_used(conn, len) || kt_conn_keys_send(conn))
 			return;
-		}
 	}
-	down_next(conn);
+	down_go_on(conn);
+}
+
+/* The KeyUpdate before what comes next has been sent, or not. */
+static void sent_key_update(struct kt_conn *conn, int res)
+{
+	int err = kt_conn_keys_sent(conn, res);
+
+	if (!err)
+		down_go_on(conn);
+	else if (res < 0)
+		client_lost(conn, res);
+	else
+		/* The client waits for a key that we have not got: it could read no alert. */
+		kt_close_abrupt(conn, "rekey_failed", 0);
 }
 
 static void sent(struct kt_conn *conn, int res)
 {
 	int more;
 
+	if (kt_conn_keys_sending(conn)) {
+		sent_key_update(conn, res);
+		return;
+	}
 	if (conn->ktls && res >= 0) {
 		sent_record(conn, (size_t)res);
 		return;
@@ -433,7 +488,8 @@ void kt_relay_complete(struct kt_conn *conn, enum kt_op op, int res)
 		sent(conn, res);
 		break;
 	case KT_OP_BACKEND_RECV:
-		from_backend(conn, res);
+		if (!kt_conn_keys_hold(conn, res))
+			from_backend(conn, res);
 		break;
 	case KT_OP_BACKEND_SEND:
 		delivered_up(conn, res);

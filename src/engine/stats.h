@@ -17,7 +17,7 @@ struct kt_worker;
 struct kt_shared;
 struct kt_conn;
 
-#define KT_NAMES_MAX	64  /* distinct outcomes or ends; they are words of the source text */
+#define KT_NAMES_MAX	96  /* distinct outcomes or ends; they are words of the source text */
 #define KT_VERSIONS_MAX 256 /* of one pool */
 
 struct kt_name_count {

@@ -77,6 +77,7 @@ struct kt_shared {
 	size_t listener_count;
 	struct kt_ktls_support support;
 	enum kt_ktls_mode ktls;
+	uint64_t key_records_max; /* 0: KT_KEY_RECORDS_MAX */
 	uint64_t timeout_ns[KT_TIMER_COUNT];
 	unsigned int connections_max;
 	struct kt_verifier_options verifier;	  /* its cache is the engine's; NULL: none */

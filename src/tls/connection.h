@@ -37,7 +37,6 @@
 #define KT_TLS_NAME_SIZE                                                                           \
 	256 /* bytes of a name, NUL included (RFC 6066 §3: HostName, as libssl caps it) */
 
-#define KT_TLS_SECRET_MAX     48 /* bytes: SHA-384 */
 #define KT_TLS_GCM_NONCE_LEN  8	 /* explicit nonce of TLS 1.2 (RFC 5288 §3) */
 #define KT_TLS_VERIFY_DATA_12 12 /* bytes of a Finished in TLS 1.2 (RFC 5246 §7.4.9) */
 
@@ -78,6 +77,7 @@ struct kt_tls_context {
 	void *now_arg;
 	enum kt_client_auth client_auth;
 	bool no_export;
+	uint64_t key_records_max; /* of userspace records; 0: KT_KEY_RECORDS_MAX */
 	EVP_KDF *hkdf;
 	EVP_KDF *tls1_prf;
 };
@@ -101,6 +101,8 @@ struct kt_tls {
 	uint32_t bytes_in;     /* during the handshake */
 	uint32_t idle_records; /* read since the handshake, or the last application data */
 	bool records_used;     /* bytes went through the userspace records */
+	bool asked_for_key;    /* for the peer's next; its KeyUpdate has not come yet */
+	uint64_t key_used[2];  /* by the userspace records, see kt_key_cost; [sending, receiving] */
 	bool greeted;	       /* the hello was looked at: name and pool are settled */
 	const struct sockaddr *local, *remote; /* borrowed; for choose_pool */
 	struct kt_pool *pool;		       /* borrowed; NULL: none, or not chosen yet */
@@ -120,7 +122,7 @@ struct kt_tls {
 	char peer[128];
 
 	/* TLS 1.3: traffic secrets of the first generation */
-	uint8_t secret[2][KT_TLS_SECRET_MAX]; /* by enum kt_tls_side */
+	uint8_t secret[2][KT_TRAFFIC_SECRET_MAX]; /* by enum kt_tls_side */
 	size_t secret_len[2];		      /* bytes; 0: not seen */
 	/* TLS 1.2 with GCM: that of our Finished */
 	uint8_t finished_nonce[KT_TLS_GCM_NONCE_LEN];
@@ -271,7 +273,7 @@ const struct kt_tls_suite *kt_tls_current_suite(const struct kt_tls *tls);
 
 /* ---- userspace.c ---------------------------------------------------------------------------- */
 
-/* For SSL_set_msg_callback: counts records. */
+/* For SSL_set_msg_callback: counts records, sees keys change. */
 void kt_tls_count_record(int written, int version, int content_type, const void *data, size_t len,
 			 SSL *ssl, void *arg);
 

@@ -229,6 +229,7 @@ int kt_tls_context_new(const struct kt_tls_context_options *options,
 	context->policy = options->policy;
 	context->certificates = options->certificates;
 	context->no_export = options->no_export;
+	context->key_records_max = options->key_records_max;
 	err = set_up(context, options, error);
 	ERR_clear_error();
 	if (err)

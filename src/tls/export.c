@@ -8,6 +8,7 @@
 #include <openssl/kdf.h>
 
 #include "connection.h"
+#include "derive.h"
 
 static const struct kt_tls_suite suites[] = {
 	/* RFC 8446 appendix B.4 */
@@ -146,55 +147,10 @@ bool kt_tls_export_prepare(struct kt_tls *tls)
 
 /* ---- Key schedules -------------------------------------------------------------------------- */
 
-static int derive(EVP_KDF *kdf, const OSSL_PARAM *params, uint8_t *ret_out, size_t len)
-{
-	EVP_KDF_CTX *kdf_ctx = EVP_KDF_CTX_new(kdf);
-	int err = 0;
-
-	if (!kdf_ctx || EVP_KDF_derive(kdf_ctx, ret_out, len, params) <= 0)
-		err = -ENOMEM;
-	EVP_KDF_CTX_free(kdf_ctx);
-	return err;
-}
-
-static OSSL_PARAM text_param(const char *key, const char *text)
-{
-	return OSSL_PARAM_construct_utf8_string(key, (char *)text, 0);
-}
-
-static OSSL_PARAM bytes_param(const char *key, const void *data, size_t len)
-{
-	return OSSL_PARAM_construct_octet_string(key, (void *)data, len);
-}
-
-/* HKDF-Expand-Label with an empty context (RFC 8446 §7.1). */
-static int expand_label(const struct kt_tls *tls, enum kt_tls_side side, const char *digest,
-			const char *label, uint8_t *ret_out, size_t len)
-{
-	uint8_t info[32] = {0,	 (uint8_t)len, (uint8_t)(6 + strlen(label)), 't', 'l', 's', '1',
-			    '3', ' '};
-	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-		text_param(OSSL_KDF_PARAM_DIGEST, digest),
-		bytes_param(OSSL_KDF_PARAM_KEY, tls->secret[side], tls->secret_len[side]),
-		/* length, label with its own length, length 0 of the context */
-		bytes_param(OSSL_KDF_PARAM_INFO, info, 2 + 1 + 6 + strlen(label) + 1),
-		OSSL_PARAM_END,
-	};
-
-	memcpy(info + 9, label, strlen(label));
-	return derive(tls->context->hkdf, params, ret_out, len);
-}
-
 static int derive_1_3(const struct kt_tls *tls, const struct kt_tls_suite *suite,
 		      enum kt_tls_side side, struct kt_traffic_key *key)
 {
-	int err = expand_label(tls, side, suite->digest, "key", key->key, suite->key_len);
-
-	if (!err)
-		err = expand_label(tls, side, suite->digest, "iv", key->iv, suite->iv_len);
-	return err;
+	return kt_tls_derive_key(tls->context->hkdf, suite->cipher, tls->secret[side], key);
 }
 
 int kt_tls_first_key(const struct kt_tls *tls, enum kt_tls_side side,
@@ -224,11 +180,11 @@ static int derive_key_block(const struct kt_tls *tls, const struct kt_tls_suite 
 	uint8_t master[SSL_MAX_MASTER_KEY_LENGTH];
 	uint8_t server_random[SSL3_RANDOM_SIZE], client_random[SSL3_RANDOM_SIZE];
 	const OSSL_PARAM params[] = {
-		text_param(OSSL_KDF_PARAM_DIGEST, suite->digest),
-		bytes_param(OSSL_KDF_PARAM_SECRET, master, sizeof master),
-		bytes_param(OSSL_KDF_PARAM_SEED, label, sizeof label - 1),
-		bytes_param(OSSL_KDF_PARAM_SEED, server_random, sizeof server_random),
-		bytes_param(OSSL_KDF_PARAM_SEED, client_random, sizeof client_random),
+		kt_tls_text_param(OSSL_KDF_PARAM_DIGEST, suite->digest),
+		kt_tls_bytes_param(OSSL_KDF_PARAM_SECRET, master, sizeof master),
+		kt_tls_bytes_param(OSSL_KDF_PARAM_SEED, label, sizeof label - 1),
+		kt_tls_bytes_param(OSSL_KDF_PARAM_SEED, server_random, sizeof server_random),
+		kt_tls_bytes_param(OSSL_KDF_PARAM_SEED, client_random, sizeof client_random),
 		OSSL_PARAM_END,
 	};
 	const SSL_SESSION *session = SSL_get_session(tls->ssl);
@@ -239,8 +195,8 @@ static int derive_key_block(const struct kt_tls *tls, const struct kt_tls_suite 
 	if (SSL_SESSION_get_master_key(session, master, sizeof master) != sizeof master)
 		err = -EOPNOTSUPP; /* RFC 5246 §8.1 knows no other length */
 	else
-		err = derive(tls->context->tls1_prf, params, block->bytes,
-			     2 * (suite->key_len + suite->iv_len));
+		err = kt_tls_derive(tls->context->tls1_prf, params, block->bytes,
+				    2 * (suite->key_len + suite->iv_len));
 	OPENSSL_cleanse(master, sizeof master);
 	return err;
 }
@@ -293,6 +249,22 @@ static int derive_all(const struct kt_tls *tls, const struct kt_tls_suite *suite
 	if (!err && has_explicit_nonces(suite))
 		next_nonce(tls, traffic->tx.iv + suite->iv_len);
 	return err;
+}
+
+int kt_tls_secrets(const struct kt_tls *tls, struct kt_traffic_secrets *ret_secrets)
+{
+	const struct kt_tls_suite *suite = exportable_suite(tls);
+	enum kt_tls_side ours = kt_tls_our_side(tls);
+	enum kt_tls_side theirs = ours == KT_TLS_CLIENT ? KT_TLS_SERVER : KT_TLS_CLIENT;
+
+	if (tls->state != KT_TLS_OPEN || tls->records_used)
+		return -EBUSY;
+	if (!suite || suite->version != KT_TLS_1_3)
+		return -EOPNOTSUPP;
+	ret_secrets->cipher = suite->cipher;
+	memcpy(ret_secrets->tx, tls->secret[ours], sizeof ret_secrets->tx);
+	memcpy(ret_secrets->rx, tls->secret[theirs], sizeof ret_secrets->rx);
+	return 0;
 }
 
 int kt_tls_export(struct kt_tls *tls, struct kt_traffic *ret_traffic)

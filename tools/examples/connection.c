@@ -16,6 +16,7 @@
 #define LINGER_S   2
 #define LINGER_MAX (256U << 10) /* bytes */
 #define SEND_SHARE 4		/* see offload */
+#define UPDATES	   64		/* of a peer's keys without data in between */
 
 /* RFC 8446 §6 */
 #define LEVEL_WARNING		 1
@@ -68,6 +69,7 @@ void connection_free(struct connection *connection)
 	say(connection, "ended", connection->reason);
 	close(connection->fd);
 	kt_tls_free(connection->tls);
+	kt_rekey_wipe(&connection->rekey);
 	explicit_bzero(connection->buffer, sizeof connection->buffer);
 	free(connection);
 }
@@ -203,6 +205,8 @@ static int offload(struct connection *connection)
 		return 0;
 	if (getsockopt(connection->fd, SOL_SOCKET, SO_SNDBUF, &size, &len))
 		return 0;
+	connection->rekeys = connection->support->rekey &&
+			     !kt_tls_secrets(connection->tls, &connection->rekey.secrets);
 	err = kt_tls_export(connection->tls, &traffic);
 	if (err)
 		return err == -EOPNOTSUPP ? 0 : err;
@@ -263,6 +267,19 @@ static enum next echo_userspace(struct connection *connection)
 	return GO_ON;
 }
 
+/* Nothing is being sent now, so that an answer may go out at once; or when there is room. */
+static enum next new_keys(struct connection *connection, size_t len)
+{
+	uint8_t alert;
+
+	if (++connection->updates > UPDATES)
+		return end(connection, "key updates without end", LEVEL_FATAL,
+			   ALERT_UNEXPECTED_MESSAGE);
+	if (kt_rekey_handle(&connection->rekey, connection->fd, connection->buffer, len, &alert))
+		return end(connection, "key update", LEVEL_FATAL, alert);
+	return GO_ON;
+}
+
 /* What the kernel leaves to us: the records that are not data. */
 static enum next control_record(struct connection *connection, int type, size_t len)
 {
@@ -272,7 +289,9 @@ static enum next control_record(struct connection *connection, int type, size_t 
 		return end(connection, "closed", LEVEL_WARNING, KT_ALERT_CLOSE_NOTIFY);
 	if (type == KT_RECORD_ALERT)
 		return end(connection, "peer's alert", 0, 0);
-	/* What follows has other keys, which only the handshake could have made. */
+	if (type == KT_RECORD_HANDSHAKE && connection->rekeys)
+		return new_keys(connection, len);
+	/* What follows has other keys, which this kernel does not take. */
 	if (type == KT_RECORD_HANDSHAKE && len && body[0] == KEY_UPDATE)
 		return end(connection, "key update", LEVEL_FATAL, ALERT_INTERNAL_ERROR);
 	return end(connection, "unexpected record", LEVEL_FATAL, ALERT_UNEXPECTED_MESSAGE);
@@ -294,6 +313,7 @@ static enum next echo_kernel(struct connection *connection)
 		return control_record(connection, type, (size_t)got);
 	connection->len = (size_t)got;
 	connection->sent = 0;
+	connection->updates = 0;
 	return GO_ON;
 }
 
@@ -321,6 +341,14 @@ static enum next flush(struct connection *connection)
 	const uint8_t *data;
 	size_t len;
 
+	if (connection->rekey.answer_owed && connection->state == ECHOING) {
+		int err = -EAGAIN;
+
+		if (writable(connection->fd))
+			err = kt_rekey_send(&connection->rekey, connection->fd, false);
+		if (err)
+			return err == -EAGAIN ? WAIT : lost(connection, "lost");
+	}
 	while ((len = output(connection, &data))) {
 		ssize_t sent = -1;
 

@@ -15,10 +15,12 @@
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <ktrust/ktls.h>
+#include <ktrust/rekey.h>
 #include <ktrust/tls.h>
 
 #define CONNECTION_BUFFER 16384 /* bytes: the plain text of a record */
@@ -42,7 +44,10 @@ struct connection {
 	int64_t deadline;		       /* in seconds, see connection_clock */
 	unsigned int reads;		       /* that it still may have before others' turn */
 	size_t lingered;		       /* bytes */
-	size_t send_max;  /* bytes; this and the next two: kernel records only */
+	size_t send_max;  /* bytes; this and what follows: kernel records only */
+	bool rekeys;	  /* its keys can be replaced: by … */
+	struct kt_rekey rekey;
+	unsigned int updates; /* of the peer's keys since its last data */
 	size_t len, sent; /* what of the buffer is to be sent */
 	uint8_t buffer[CONNECTION_BUFFER];
 };
