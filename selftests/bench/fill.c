@@ -45,6 +45,9 @@ TEST(lines_count_where_their_condition_holds)
 	with.root = true;
 	expect_filled(text, &with, "a\nm 8443\nr\nz");
 	expect_filled("@PLAIN@--no", &with, "");
+	expect_filled("@TICKETS@ t\n@NONE@ n", &with, "n");
+	with.tickets = true;
+	expect_filled("@TICKETS@ t\n@NONE@ n", &with, "t\n");
 }
 
 TEST(an_unknown_place_is_named_with_its_line)

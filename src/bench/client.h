@@ -26,6 +26,7 @@ struct kt_bench_client {
 	int fd;
 	enum kt_bench_step step;
 	bool got_ticket;
+	bool takes_tickets; /* a ticket is no error; set by whoever made it */
 	bool stays; /* it goes no further than KT_BENCH_STAY; as kt_bench_client_begin leaves it: no
 		     */
 };

@@ -28,7 +28,10 @@ static const char *look_at_condition(const char *line, const struct kt_bench_val
 		const char *place;
 		bool holds;
 	} conditions[] = {
-		{"@MTLS@", values->mtls}, {"@PLAIN@", !values->mtls}, {"@ROOT@", values->root}};
+		{"@MTLS@", values->mtls},	{"@PLAIN@", !values->mtls},
+		{"@TICKETS@", values->tickets}, {"@NONE@", !values->tickets},
+		{"@ROOT@", values->root},
+	};
 
 	for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
 		if (!is(line, conditions[i].place))

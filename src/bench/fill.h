@@ -7,6 +7,8 @@
  *   @BACKEND@  the port of the backend, on 127.0.0.1
  *   @MTLS@     in front of a line that counts only where clients show certificates
  *   @PLAIN@    in front of one that counts only where they do not
+ *   @TICKETS@  in front of one that counts only where servers send what tickets they like
+ *   @NONE@     in front of one that counts only where nobody sends any
  *   @ROOT@     in front of one that counts only where root runs the benchmark
  *
  * Pure functions.
@@ -22,7 +24,7 @@
 struct kt_bench_values {
 	const char *dir;
 	uint16_t port, backend;
-	bool mtls, root;
+	bool mtls, root, tickets;
 };
 
 /*

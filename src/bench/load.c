@@ -86,6 +86,12 @@ int kt_bench_load_new(const struct kt_bench_parties *parties, bool with_certific
 	return 0;
 }
 
+void kt_bench_load_take_tickets(struct kt_bench_load *load)
+{
+	for (size_t i = 0; i < KT_BENCH_IN_FLIGHT; i++)
+		load->lanes[i].client.takes_tickets = true;
+}
+
 static void end_lane(struct lane *lane)
 {
 	kt_bench_client_end(&lane->client);

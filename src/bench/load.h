@@ -6,8 +6,8 @@
  * A connection is: TCP, a full TLS 1.3 handshake (TLS_AES_128_GCM_SHA256, X25519: nothing else is
  * offered), one byte to the backend and back, close_notify and FIN, and waiting for the server's
  * end. Always KT_BENCH_IN_FLIGHT of them are under way. What is otherwise than asked is an error: a
- * resumed session, a ticket (which costs a server something that others do not pay), another byte,
- * a connection that the backend has not seen.
+ * resumed session, a ticket (which costs a server something that others do not pay; unless all are
+ * free to send them), another byte, a connection that the backend has not seen.
  *
  * Threads: one. Between kt_bench_interrupt_begin and _end: a server that goes away must not raise
  * SIGPIPE.
@@ -30,6 +30,9 @@ struct kt_bench_load;
 KT_WARN_UNUSED int kt_bench_load_new(const struct kt_bench_parties *parties, bool with_certificates,
 				     struct kt_bench_load **ret_load, struct kt_error *error);
 void kt_bench_load_free(struct kt_bench_load *load); /* NULL is fine */
+
+/* From now on tickets are no error; they are not used. */
+void kt_bench_load_take_tickets(struct kt_bench_load *load);
 
 /* One more port of 127.0.0.1 on which the backend answers. */
 KT_WARN_UNUSED int kt_bench_load_listen(struct kt_bench_load *load, uint16_t *ret_port,

@@ -52,7 +52,7 @@ static SSL_CTX *make_context(const struct kt_bench_values *values)
 	if (!context)
 		return NULL;
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-	if (SSL_CTX_set_num_tickets(context, 0) &&
+	if ((values->tickets || SSL_CTX_set_num_tickets(context, 0)) &&
 	    SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) &&
 	    SSL_CTX_use_certificate_chain_file(context, path_of(values, "server.pem", path)) == 1 &&
 	    SSL_CTX_use_PrivateKey_file(context, path_of(values, "server.key", path),

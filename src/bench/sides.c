@@ -67,7 +67,7 @@ static const struct side sides[KT_BENCH_SIDES] = {
 	 .environment = "GOMAXPROCS=1",
 	 .arguments = {"-listen=127.0.0.1:@PORT@", "-backend=127.0.0.1:@BACKEND@",
 		       "-certificate=@DIR@/server.pem", "-key=@DIR@/server.key",
-		       "@MTLS@-client-ca=@DIR@/ca.pem"}},
+		       "@MTLS@-client-ca=@DIR@/ca.pem", "@TICKETS@-tickets"}},
 };
 
 static const char *const names[KT_BENCH_SIDES] = {"ours", "stock", "limit", KT_BENCH_PEER_NAMES};

@@ -88,6 +88,7 @@ static int start_first(struct kt_bench_stage *stage, size_t side, struct kt_erro
 
 	values->dir = stage->scratch.path;
 	values->mtls = stage->mtls;
+	values->tickets = stage->tickets;
 	values->root = geteuid() == 0;
 	ret = kt_bench_load_listen(stage->load, &values->backend, error);
 	if (ret == 0)
@@ -110,6 +111,8 @@ static int set_up(struct kt_bench_stage *stage, const struct kt_bench_options *o
 		ret = kt_bench_parties_write(stage->parties, &stage->scratch, error);
 	if (ret == 0)
 		ret = kt_bench_load_new(stage->parties, stage->mtls, &stage->load, error);
+	if (ret == 0 && stage->tickets)
+		kt_bench_load_take_tickets(stage->load);
 	for (size_t side = 0; ret == 0 && side < KT_BENCH_SIDES; side++)
 		if (stage->there[side])
 			ret = start_first(stage, side, error);
@@ -139,7 +142,8 @@ int kt_bench_stage_prepare(size_t size, const struct kt_bench_options *options, 
 
 	if (!stage)
 		return kt_error_set(error, ENOMEM, "servers", 0, "out of memory");
-	stage->mtls = size == KT_BENCH_MTLS;
+	stage->mtls = size != KT_BENCH_SERVER_ONLY;
+	stage->tickets = size == KT_BENCH_MTLS_TICKETS;
 	kt_bench_interrupt_begin();
 	/* What the servers leave behind comes to us, who end it. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -19,10 +19,15 @@
 #include "sides.h"
 
 /* What clients show, by kt_bench_case.size. */
-enum kt_bench_stage_kind { KT_BENCH_SERVER_ONLY, KT_BENCH_MTLS };
+enum kt_bench_stage_kind {
+	KT_BENCH_SERVER_ONLY,
+	KT_BENCH_MTLS,
+	KT_BENCH_MTLS_TICKETS, /* and servers send tickets as they like; nobody uses them */
+};
 
 struct kt_bench_stage {
-	bool mtls;
+	bool mtls, tickets;
+	bool warm[KT_BENCH_SIDES]; /* for those who measure */
 	cpu_set_t cpus_before;
 	int server_cpu; /* -1: nobody is pinned */
 	struct kt_bench_scratch scratch;

@@ -22,6 +22,7 @@ var (
 	certificate = flag.String("certificate", "", "PEM `file`: the chain, leaf first")
 	key         = flag.String("key", "", "PEM `file`: the leaf's key")
 	clientCA    = flag.String("client-ca", "", "PEM `file`: who vouches for clients; empty: they are not asked")
+	tickets     = flag.Bool("tickets", false, "send session tickets")
 	version     = flag.Bool("version", false, "print the version of Go")
 )
 
@@ -34,7 +35,7 @@ func settings() (*tls.Config, error) {
 		Certificates:           []tls.Certificate{pair},
 		MinVersion:             tls.VersionTLS13,
 		CurvePreferences:       []tls.CurveID{tls.X25519},
-		SessionTicketsDisabled: true,
+		SessionTicketsDisabled: !*tickets,
 	}
 	if *clientCA == "" {
 		return config, nil
