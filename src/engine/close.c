@@ -37,7 +37,8 @@ static void step(struct kt_conn *conn)
 			conn->alert_due = 0;
 			return;
 		}
-		shutdown(conn->fd, SHUT_WR);
+		if (conn->down.state != KT_FLOW_DONE) /* else the relay did */
+			shutdown(conn->fd, SHUT_WR);
 		conn->state = KT_CONN_LINGERING;
 	}
 	if (conn->client_eof || conn->dropped > LINGER_MAX) {
