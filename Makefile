@@ -170,12 +170,10 @@ TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/root
 	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test \
 	verify/web_roots
 TESTS_guest_only :=
-# What computes and asks the kernel for memory only, and takes minutes each under emulation: in the guest of check-kernels
-# only, so that check stays short.
-TESTS_computing := engine/proxy_v2 engine/slab engine/tickets engine/upstream pool/bad_input pool/image pool/lenient pool/life pool/name pool/nss pool/pem pool/scan pool/set \
-	tls/ca_names tls/export tls/memory tls/several tls/split tls/staple verify/anchors verify/cache verify/cache_race verify/cases \
-	verify/keys verify/memory verify/path verify/revocation verify/signature_memo verify/signer verify/tamper verify/threads \
-	verify/verify
+# What asks the kernel for nothing but memory, files and Unix sockets: in the guest of check-kernels only, so that
+# check stays short.
+TESTS_computing := $(TESTS_error) $(TESTS_pool) $(TESTS_verify) $(TESTS_tls) $(TESTS_control) cli/trace_output daemon/config \
+	engine/address engine/names engine/proxy_v2 engine/slab engine/tickets engine/upstream handoff/text
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
