@@ -174,6 +174,8 @@ TESTS_guest_only :=
 # check stays short.
 TESTS_computing := $(TESTS_error) $(TESTS_pool) $(TESTS_verify) $(TESTS_tls) $(TESTS_control) cli/trace_output daemon/config \
 	engine/address engine/names engine/proxy_v2 engine/slab engine/tickets engine/upstream handoff/text
+# And what takes minutes there, and shows little that engine/origin does not.
+TESTS_computing += cli/dial.test
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
