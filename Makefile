@@ -162,7 +162,7 @@ TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
 TESTS_sh := bench/handshake.test cli/bench.test cli/dial.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
-	daemon/handoff.test daemon/life.test daemon/origin.test daemon/pools.test daemon/proxy.test daemon/rekey.test daemon/swaps.test daemon/watch.test tls/example.test \
+	daemon/handoff.test daemon/interop.test daemon/life.test daemon/origin.test daemon/pools.test daemon/proxy.test daemon/rekey.test daemon/swaps.test daemon/watch.test tls/example.test \
 	verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
@@ -175,7 +175,7 @@ TESTS_guest_only :=
 TESTS_computing := $(TESTS_error) $(TESTS_pool) $(TESTS_verify) $(TESTS_tls) $(TESTS_control) cli/trace_output daemon/config \
 	engine/address engine/names engine/proxy_v2 engine/slab engine/tickets engine/upstream handoff/text
 # And what takes minutes there, and shows little that engine/origin does not.
-TESTS_computing += cli/dial.test
+TESTS_computing += cli/dial.test daemon/interop.test
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.

@@ -93,7 +93,7 @@ struct kt_shared {
 
 /* One listener as one worker sees it. */
 struct kt_door {
-	struct kt_worker *worker;
+	_Alignas(KT_OP_MASK + 1) struct kt_worker *worker; /* for kt_op_data: there are several */
 	const struct kt_listener *listener;
 	struct kt_tls_context *context;
 	struct kt_backend_rest rests[KT_BACKENDS_MAX];
