@@ -88,11 +88,19 @@ static void set_job_state(enum job_state state)
 	__atomic_store_n(&all.job.state, state, __ATOMIC_RELEASE);
 }
 
+/* What it referred to is somebody else's now. The thread looks at the state at any time. */
+static void clear_job(void)
+{
+	all.job.pkey = NULL;
+	all.job.key = NULL;
+	set_job_state(FREE);
+}
+
 static void drop_job(void)
 {
 	kt_fast_key_free(all.job.key);
 	EVP_PKEY_free(all.job.pkey);
-	all.job = (struct job){.state = FREE};
+	clear_job();
 }
 
 /* With the lock held. What was made gets its place, if that is still its own. */
@@ -108,7 +116,7 @@ static void settle(void)
 	}
 	place->key = all.job.key;
 	place->used = true;
-	all.job = (struct job){.state = FREE}; /* the references are the place's now */
+	clear_job();
 	all.keys++;
 	__atomic_fetch_add(&all.made, 1, __ATOMIC_RELAXED);
 }
