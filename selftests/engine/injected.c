@@ -33,6 +33,8 @@ static struct {
 	_Atomic int op;		   /* whose next completion … */
 	_Atomic int res;	   /* … says this; 0: what it says */
 	_Atomic unsigned int used; /* how often that was so */
+	/* A read of a target that is cancelled finds no block instead. */
+	_Atomic bool starved;
 	/* Our KeyUpdate is sent, but the engine learns of it after the next thing that it learns.
 	 */
 	_Atomic bool delay;
@@ -103,6 +105,11 @@ void __wrap_kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint3
 	} else if (conn->ktls && op == KT_OP_CLIENT_RECV && res > 0 && kernel.type) {
 		label(conn, (uint8_t)kernel.type);
 		kernel.type = 0;
+	}
+	if (kernel.starved && conn->state == KT_CONN_REACH && op == KT_OP_CLIENT_RECV &&
+	    res == -ECANCELED) {
+		kernel.starved = false;
+		res = -ENOBUFS;
 	}
 	if (op == KT_OP_CLIENT_SEND && kernel.delay && kt_conn_keys_sending(conn)) {
 		kernel.delay = false;
@@ -816,6 +823,86 @@ TEST_F(record, ends_the_connection_by_its_name)
 	close(self->setting.peer.fd);
 	self->setting.peer.fd = -1;
 	rig_await_ends(&self->setting.rig, variant->end, 1);
+}
+
+/* ---- Origins --------------------------------------------------------------------------------- */
+
+struct outgoing {
+	struct rig rig;
+	SSL_CTX *context;
+	struct peer server;
+	int client; /* plain */
+};
+
+static void open_outgoing(struct outgoing *outgoing, const struct kt_upstream_options *upstream)
+{
+	struct rig_options options = {.ktls = KT_KTLS_REQUIRE,
+				      .origin = true,
+				      .upstream = upstream,
+				      .connect_timeout_ms = 200};
+	const struct pki_cert *card;
+
+	kernel.rekey = true;
+	rig_init(&outgoing->rig, &options);
+	card = pki_make(outgoing->rig.lab.pki, outgoing->rig.lab.ca,
+			&(struct pki_options){
+				.cn = "server.test", .dns = {"server.test"}, .eku = "serverAuth"});
+	outgoing->context =
+		server_context(&(struct client_options){.version = KT_TLS_1_3, .cert = card});
+	ASSERT_EQ(1, SSL_CTX_set_num_tickets(outgoing->context, 0));
+	outgoing->client = tcp_connect(&outgoing->rig.address);
+}
+
+static void close_outgoing(struct outgoing *outgoing)
+{
+	close(outgoing->client);
+	SSL_CTX_free(outgoing->context);
+	rig_fini(&outgoing->rig);
+}
+
+/* Tickets are dropped first, and what is left is a KeyUpdate like any other. */
+TEST(key_update_behind_a_ticket_is_followed)
+{
+	static const uint8_t both[] = {4, 0, 0, 1, 0, 24, 0, 0, 1, 1};
+	struct outgoing outgoing;
+	struct kt_traffic traffic;
+	uint8_t got[sizeof update];
+
+	open_outgoing(&outgoing, NULL);
+	peer_serve(&outgoing.server, rig_accept(&outgoing.rig), outgoing.context);
+	ASSERT_EQ(1, peer_handshake(&outgoing.server));
+	WAIT_UNTIL(kernel.installs == 2);
+	kernel.type = KT_RECORD_HANDSHAKE;
+	send_all(outgoing.server.fd, both, sizeof both);
+	recv_exactly(outgoing.server.fd, got, sizeof got);
+	EXPECT_EQ(0, memcmp(update, got, sizeof got));
+	WAIT_UNTIL(kernel.installs == 4);
+	client_next_secret(&outgoing.server.client, false);
+	client_next_secret(&outgoing.server.client, true);
+	keys_of_client(&outgoing.server.client, &traffic);
+	expect_install(2, KT_RX, &traffic.tx);
+	expect_install(3, KT_TX, &traffic.rx);
+	send_all(outgoing.server.fd, "d", 1);
+	recv_exactly(outgoing.client, got, 1);
+	EXPECT_EQ('d', got[0]);
+	peer_fini(&outgoing.server);
+	close_outgoing(&outgoing);
+}
+
+/* Cancelled reads may find no block before they learn of it: nobody waits for one then. */
+TEST(target_that_had_its_time_is_not_read_again)
+{
+	static const struct kt_upstream_options proxy = {.kind = KT_UPSTREAM_HTTP};
+	struct outgoing outgoing;
+	int fd;
+
+	kernel.starved = true;
+	open_outgoing(&outgoing, &proxy);
+	fd = rig_accept(&outgoing.rig);
+	rig_await_outcomes(&outgoing.rig, "upstream_timeout", 1);
+	EXPECT_FALSE(kernel.starved);
+	close(fd);
+	close_outgoing(&outgoing);
 }
 
 TEST_HARNESS_MAIN

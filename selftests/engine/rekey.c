@@ -310,4 +310,100 @@ TEST_F(rekey, in_pieces_goes_on_or_ends_by_its_name)
 	EXPECT_EQ(0, memcmp("next", got, 4));
 }
 
+/* ---- The same of a server that an origin speaks to ------------------------------------------- */
+
+FIXTURE(server)
+{
+	struct rig rig;
+	SSL_CTX *context;
+	struct peer peer;
+	int client; /* plain */
+};
+
+FIXTURE_VARIANT(server)
+{
+	enum kt_ktls_mode ktls;
+};
+
+FIXTURE_VARIANT_ADD(server, userspace){KT_KTLS_OFF};
+FIXTURE_VARIANT_ADD(server, ktls){KT_KTLS_REQUIRE};
+
+FIXTURE_SETUP(server)
+{
+	struct kt_ktls_support support = {0};
+	const struct pki_cert *card;
+
+	if (variant->ktls != KT_KTLS_OFF && !test_have_ktls())
+		SKIP(return, "this kernel has no kTLS");
+	ASSERT_EQ(0, kt_ktls_probe(&support));
+	if (variant->ktls != KT_KTLS_OFF && !support.rekey)
+		SKIP(return, "this kernel cannot replace keys");
+	rig_init(&self->rig, &(struct rig_options){.ktls = variant->ktls, .origin = true});
+	card = pki_make(self->rig.lab.pki, self->rig.lab.ca,
+			&(struct pki_options){
+				.cn = "server.test", .dns = {"server.test"}, .eku = "serverAuth"});
+	self->context =
+		server_context(&(struct client_options){.version = KT_TLS_1_3, .cert = card});
+	ASSERT_EQ(1, SSL_CTX_set_num_tickets(self->context, 0));
+	self->client = tcp_connect(&self->rig.address);
+	peer_serve(&self->peer, rig_accept(&self->rig), self->context);
+	ASSERT_EQ(1, peer_handshake(&self->peer));
+}
+
+FIXTURE_TEARDOWN(server)
+{
+	close(self->client);
+	peer_fini(&self->peer);
+	SSL_CTX_free(self->context);
+	rig_fini(&self->rig);
+}
+
+static void exchange(FIXTURE_DATA(server) * self)
+{
+	char byte;
+
+	send_all(self->client, "c", 1);
+	peer_read_all(&self->peer, &byte, 1);
+	EXPECT_EQ('c', byte);
+	peer_write(&self->peer, "s", 1);
+	recv_exactly(self->client, &byte, 1);
+	EXPECT_EQ('s', byte);
+}
+
+TEST_F(server, may_update_its_key_and_ask_for_ours)
+{
+	for (int i = 0; i < 4; i++) {
+		exchange(self);
+		update(&self->peer,
+		       i % 2 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
+		exchange(self);
+	}
+}
+
+/*
+ * The kernel looks at the first message of a record alone, and does not stop reading for a second
+ * one. What follows is under the next key all the same, and is there already.
+ */
+TEST_F(server, may_update_its_key_behind_a_ticket)
+{
+	static const uint8_t both[] = {4, 0, 0, 14,  0, 0, 0,  60, 0, 0, 0, 0,
+				       0, 0, 1, 't', 0, 0, 24, 0,  0, 1, 1};
+	struct kt_traffic traffic;
+	uint8_t records[2 * RECORD_MAX], got[4];
+	size_t len;
+
+	keys_of_client(&self->peer.client, &traffic);
+	len = record_seal(&traffic, &traffic.tx, KT_RECORD_HANDSHAKE, both, sizeof both, records);
+	client_next_secret(&self->peer.client, true);
+	keys_of_client(&self->peer.client, &traffic);
+	len += record_seal(&traffic, &traffic.tx, KT_RECORD_DATA, "next", 4, records + len);
+	send_all(self->peer.fd, records, len);
+	recv_exactly(self->client, got, 4);
+	EXPECT_EQ(0, memcmp("next", got, 4));
+	send_all(self->client, "ours", 4);
+	peer_read_all(&self->peer, got, 4);
+	EXPECT_EQ(0, memcmp("ours", got, 4));
+	EXPECT_EQ(1, rig_stats(&self->rig).live);
+}
+
 TEST_HARNESS_MAIN

@@ -6,6 +6,7 @@
 #include "lab.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -336,6 +337,35 @@ static void come_until_made(EVP_PKEY *pkey, uint64_t made)
 	while (fast_keys().made < made) /* bounded by the harness */
 		come_by(pkey);
 	ASSERT_TRUE(come_by(pkey));
+}
+
+static struct {
+	pthread_t test;
+	_Atomic unsigned int others; /* locks that were taken by other threads than the test's */
+} locks;
+
+int __real_pthread_mutex_lock(pthread_mutex_t *lock);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *lock);
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
+{
+	if (!pthread_equal(pthread_self(), locks.test))
+		locks.others++;
+	return __real_pthread_mutex_lock(lock);
+}
+
+/* Who makes them may be without a processor for long, and handshakes must not wait with it. */
+TEST(tables_are_made_without_a_lock)
+{
+	EVP_PKEY *pkey = make_key("P-256");
+
+	locks.test = pthread_self();
+	locks.others = 0;
+	ASSERT_EQ(0, kt_fast_keys_start(1));
+	come_until_made(pkey, fast_keys().made + 1);
+	kt_fast_keys_stop();
+	EXPECT_EQ(0, +locks.others);
+	EVP_PKEY_free(pkey);
 }
 
 TEST(tables_are_made_for_those_that_come_often_and_are_bounded)

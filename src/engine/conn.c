@@ -200,14 +200,18 @@ static void take_block(struct kt_conn *conn, enum kt_op op, uint32_t flags)
 	flow->buf = kt_blocks_take(&conn->worker->blocks, flow->block);
 }
 
-/* There was no block for a read: it stays pending until there is, unless it is not wanted any more.
- */
+/* Of a target that had its time (target.c), or a backend, nothing is wanted any more. */
+static bool is_wanted(const struct kt_conn *conn, enum kt_op op)
+{
+	bool over = op == KT_OP_BACKEND_RECV ? conn->backend_unwanted : conn->late;
+
+	return conn->state != KT_CONN_DYING && !over;
+}
+
+/* There was no block for a read: it stays pending until there is. False: nobody waits for it. */
 static bool starve(struct kt_conn *conn, enum kt_op op)
 {
-	bool wanted = conn->state != KT_CONN_DYING &&
-		      (op != KT_OP_BACKEND_RECV || !conn->backend_unwanted);
-
-	if (!wanted)
+	if (!is_wanted(conn, op))
 		return false;
 	kt_blocks_grow(&conn->worker->blocks);
 	conn->starved |= (uint16_t)(1u << op);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 
@@ -19,16 +20,28 @@ struct place {
 	struct kt_fast_key *key; /* NULL: no tables */
 };
 
+/*
+ * The one that is being made. FREE and MADE: it belongs to whoever has the lock; WANTED: to the
+ * thread. That thread never takes the lock: it may wait for a processor at any moment and for long,
+ * and every handshake would wait for the lock with it.
+ */
+struct job {
+	enum job_state { FREE, WANTED, MADE } state; /* atomic */
+	EVP_PKEY *pkey;				     /* a reference */
+	struct kt_fast_key *key;		     /* NULL: it could not be made */
+};
+
 static struct {
-	pthread_mutex_t lock; /* guards all but the counters */
-	pthread_cond_t changed;
+	pthread_mutex_t lock; /* guards all but the job, the counters and what start writes */
 	pthread_t thread;
-	bool stop;
-	unsigned int most, keys;
-	EVP_PKEY *wanted; /* tables are to be made, or being made, for this one; a reference */
+	sem_t wake; /* a job is wanted, or stop is set */
+	bool stop;  /* atomic, as is the next */
+	unsigned int most;
+	unsigned int keys;
+	struct job job;
 	struct place places[PLACES];
 	uint64_t made, checks; /* atomic */
-} all = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct place *place_of(const EVP_PKEY *pkey)
 {
@@ -65,36 +78,47 @@ static bool make_room(void)
 	return idle;
 }
 
-/* With the lock held. Takes the reference to pkey over. */
-static void settle(EVP_PKEY *pkey, struct kt_fast_key *key)
+static enum job_state job_state(void)
 {
-	struct place *place = place_of(pkey);
-
-	if (place->pkey == pkey && key) {
-		place->key = key;
-		place->used = true;
-		all.keys++;
-		__atomic_fetch_add(&all.made, 1, __ATOMIC_RELAXED);
-		return;
-	}
-	if (place->pkey == pkey)
-		place->count = 0; /* counted anew before it is tried again */
-	kt_fast_key_free(key);
-	EVP_PKEY_free(pkey);
+	return __atomic_load_n(&all.job.state, __ATOMIC_ACQUIRE);
 }
 
-/* With the lock held, which is given away meanwhile. */
-static void make_wanted(void)
+static void set_job_state(enum job_state state)
 {
-	bool room = make_room();
-	struct kt_fast_key *key = NULL;
+	__atomic_store_n(&all.job.state, state, __ATOMIC_RELEASE);
+}
 
-	pthread_mutex_unlock(&all.lock);
-	if (room)
-		key = kt_fast_key_new(all.wanted); /* nobody else changes it while it is set */
-	pthread_mutex_lock(&all.lock);
-	settle(all.wanted, key);
-	all.wanted = NULL;
+/* What it referred to is somebody else's now. The thread looks at the state at any time. */
+static void clear_job(void)
+{
+	all.job.pkey = NULL;
+	all.job.key = NULL;
+	set_job_state(FREE);
+}
+
+static void drop_job(void)
+{
+	kt_fast_key_free(all.job.key);
+	EVP_PKEY_free(all.job.pkey);
+	clear_job();
+}
+
+/* With the lock held. What was made gets its place, if that is still its own. */
+static void settle(void)
+{
+	struct place *place = place_of(all.job.pkey);
+
+	if (place->pkey != all.job.pkey || !all.job.key) {
+		if (place->pkey == all.job.pkey)
+			place->count = 0; /* counted anew before it is tried again */
+		drop_job();
+		return;
+	}
+	place->key = all.job.key;
+	place->used = true;
+	clear_job();
+	all.keys++;
+	__atomic_fetch_add(&all.made, 1, __ATOMIC_RELAXED);
 }
 
 static void *make_tables(void *arg)
@@ -104,14 +128,14 @@ static void *make_tables(void *arg)
 	(void)arg;
 	/* If it is refused, tables are made as everything else is. */
 	(void)sched_setscheduler(0, SCHED_IDLE, &none);
-	pthread_mutex_lock(&all.lock);
-	while (!all.stop) {
-		if (all.wanted)
-			make_wanted();
-		else
-			pthread_cond_wait(&all.changed, &all.lock);
+	while (!__atomic_load_n(&all.stop, __ATOMIC_ACQUIRE)) {
+		if (job_state() == WANTED) {
+			all.job.key = kt_fast_key_new(all.job.pkey);
+			set_job_state(MADE);
+		} else {
+			(void)sem_wait(&all.wake);
+		}
 	}
-	pthread_mutex_unlock(&all.lock);
 	return NULL;
 }
 
@@ -123,11 +147,14 @@ int kt_fast_keys_start(unsigned int most)
 	if (!most)
 		return 0;
 	all.stop = false;
+	sem_init(&all.wake, 0, 0);
 	sigfillset(&every);
 	pthread_sigmask(SIG_SETMASK, &every, &before);
 	err = pthread_create(&all.thread, NULL, make_tables, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!err)
+	if (err)
+		sem_destroy(&all.wake);
+	else
 		__atomic_store_n(&all.most, most, __ATOMIC_RELAXED);
 	return -err;
 }
@@ -136,19 +163,31 @@ void kt_fast_keys_stop(void)
 {
 	if (!all.most)
 		return;
-	pthread_mutex_lock(&all.lock);
-	all.stop = true;
-	pthread_cond_signal(&all.changed);
-	pthread_mutex_unlock(&all.lock);
+	__atomic_store_n(&all.stop, true, __ATOMIC_RELEASE);
+	sem_post(&all.wake);
 	pthread_join(all.thread, NULL);
+	sem_destroy(&all.wake);
 	__atomic_store_n(&all.most, 0, __ATOMIC_RELAXED);
 	for (size_t i = 0; i < PLACES; i++)
 		empty(&all.places[i]);
-	EVP_PKEY_free(all.wanted);
-	all.wanted = NULL;
+	drop_job();
 }
 
 /* ---- Looking for them ------------------------------------------------------------------------ */
+
+/* With the lock held, for a key without tables that has come often enough. */
+static void want(struct place *place)
+{
+	if (job_state() != FREE || !kt_fast_key_may_be(place->pkey))
+		return;
+	if (!make_room() || !EVP_PKEY_up_ref(place->pkey)) {
+		place->count = 0; /* counted anew before it is tried again */
+		return;
+	}
+	all.job.pkey = place->pkey;
+	set_job_state(WANTED);
+	sem_post(&all.wake);
+}
 
 /* With the lock held. */
 static void count(struct place *place, EVP_PKEY *pkey)
@@ -160,11 +199,8 @@ static void count(struct place *place, EVP_PKEY *pkey)
 	}
 	if (place->count < KT_FAST_KEYS_AFTER)
 		place->count++;
-	if (place->count < KT_FAST_KEYS_AFTER || all.wanted || !kt_fast_key_may_be(pkey) ||
-	    !EVP_PKEY_up_ref(pkey))
-		return;
-	all.wanted = pkey;
-	pthread_cond_signal(&all.changed);
+	if (place->count == KT_FAST_KEYS_AFTER)
+		want(place);
 }
 
 struct kt_fast_key *kt_fast_keys_get(EVP_PKEY *pkey)
@@ -175,6 +211,8 @@ struct kt_fast_key *kt_fast_keys_get(EVP_PKEY *pkey)
 	if (!__atomic_load_n(&all.most, __ATOMIC_RELAXED))
 		return NULL;
 	pthread_mutex_lock(&all.lock);
+	if (job_state() == MADE)
+		settle();
 	if (place->pkey == pkey && place->key) {
 		place->used = true;
 		key = kt_fast_key_ref(place->key);

@@ -9,8 +9,9 @@
  *
  * Who comes often is counted by the decoded key's address, so only for certificates that stay
  * decoded (decoded.h). Tables are made in a thread of their own that runs when nothing else wants
- * to (SCHED_IDLE). They are bounded by number; when all are taken, one that was not used since the
- * last time somebody was waiting gives way.
+ * to (SCHED_IDLE), and that holds nothing anybody waits for; whoever looks next puts them in their
+ * place. They are bounded by number; when all are taken, one that was not used since the last time
+ * somebody was waiting gives way.
  *
  * Threads: start and stop from one, while nobody else is in here; the rest from any, together.
  */
