@@ -8,7 +8,7 @@
 # make tests        only builds the test programs (make -C selftests run_tests runs them)
 # make peers        what `ktrust bench handshake` starts other servers with (GO=go)
 # make examples     programs that use the library (tools/examples)
-# make install      PREFIX=/usr/local DESTDIR= BINDIR= SBINDIR= LIBDIR= INCLUDEDIR= MANDIR= PKGCONFIGDIR=; make uninstall
+# make install      PREFIX=/usr/local DESTDIR= BINDIR= SBINDIR= LIBDIR= INCLUDEDIR= MANDIR= PKGCONFIGDIR= DATADIR=; make uninstall
 # make demo         the whole way of a connection, with real clients
 # Variables: V=1 (show commands), CC=clang, SAN=address|thread, WERROR=yes, EMBEDDED_ROOTS=no (programs carry no roots)
 
@@ -95,7 +95,7 @@ SRC_tls_program := src/tls/d2i_x509.c src/tls/evp_digest_verify.c src/tls/evp_kd
 SRC_engine_proxy := src/engine/proxy_v2_parse.c src/engine/proxy_v2_write.c
 # What a client's side needs, that of `ktrust dial` too
 SRC_engine_upstream := src/engine/address.c src/engine/tickets.c src/engine/upstream_proxy.c src/engine/upstream_url.c
-SRC_engine := src/engine/alerts.c src/engine/backend.c src/engine/blocks.c src/engine/close.c src/engine/conn.c \
+SRC_engine := src/engine/alerts.c src/engine/backend.c src/engine/blocks.c src/engine/budget.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
 	src/engine/handoff.c src/engine/handshake.c src/engine/keys.c src/engine/listen.c src/engine/names.c src/engine/network.c \
 	src/engine/proxy.c $(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c \
@@ -148,7 +148,7 @@ TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/handoff engine/handshake engine/injected engine/limits engine/names engine/origin engine/proxy \
+TESTS_engine := engine/address engine/backend engine/budget engine/handoff engine/handshake engine/hostile engine/injected engine/limits engine/names engine/origin engine/proxy \
 	engine/proxy_v2 engine/rekey engine/relay \
 	engine/slab \
 	engine/soak engine/split engine/tickets engine/tight engine/upstream
@@ -161,12 +161,12 @@ TEST_ROOMS := error pool verify tls ktls handoff engine trace control daemon ben
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := bench/handshake.test cli/bench.test cli/dial.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
-	daemon/handoff.test daemon/interop.test daemon/life.test daemon/origin.test daemon/pools.test daemon/proxy.test daemon/rekey.test daemon/swaps.test daemon/watch.test tls/example.test \
+TESTS_sh := bench/handshake.test cli/bench.test cli/dial.test cli/roots.test cli/verify.test daemon/allow.test daemon/budgets.test daemon/command.test daemon/credentials.test daemon/daemon.test \
+	daemon/forbidden.test daemon/handoff.test daemon/interop.test daemon/life.test daemon/origin.test daemon/pools.test daemon/proxy.test daemon/rekey.test daemon/swaps.test daemon/watch.test tls/example.test \
 	verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
-	daemon/allow.test daemon/command.test daemon/credentials.test daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test \
+	daemon/allow.test daemon/budgets.test daemon/command.test daemon/credentials.test daemon/forbidden.test daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test \
 	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test \
 	verify/web_roots
 TESTS_guest_only :=
@@ -186,7 +186,7 @@ TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test se
 # Those of a sanitized build.
 TESTS_san := selftests/harness/sanitized.test
 # Programs that shell tests run.
-TEST_HELPERS := daemon/echo daemon/greet daemon/hammer harness/broken trace/fire
+TEST_HELPERS := daemon/echo daemon/forbid daemon/greet daemon/hammer harness/broken trace/fire
 
 # What test programs share; linked where used.
 SRC_testlib := selftests/lib/der_writer.c selftests/lib/harness.c selftests/lib/harness_checks.c \
@@ -347,11 +347,12 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+DATADIR ?= $(PREFIX)/share/ktrust
 INSTALL ?= install
 HEADERS := $(sort $(wildcard include/ktrust/*.h))
 INSTALLED = $(SBINDIR)/ktrustd $(BINDIR)/ktrust $(addprefix $(LIBDIR)/,libktrust.so.$(VERSION) $(SONAME) libktrust.so \
 	libktrust.a libktrust_roots.a) $(PKGCONFIGDIR)/ktrust.pc $(HEADERS:include/%=$(INCLUDEDIR)/%) \
-	$(MANDIR)/man1/ktrust.1 $(MANDIR)/man8/ktrustd.8
+	$(MANDIR)/man1/ktrust.1 $(MANDIR)/man8/ktrustd.8 $(DATADIR)/seccomp-io_uring.json
 # A directory as the .pc file names it, so that who moves the tree has to change one line of it.
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 
@@ -368,13 +369,16 @@ install: all
 	$(Q)$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/ktrust
 	$(Q)$(INSTALL) -m 644 tools/man/ktrust.1 $(DESTDIR)$(MANDIR)/man1/ktrust.1
 	$(Q)$(INSTALL) -m 644 tools/man/ktrustd.8 $(DESTDIR)$(MANDIR)/man8/ktrustd.8
+	$(Q)$(INSTALL) -m 644 tools/seccomp-io_uring.json $(DESTDIR)$(DATADIR)/seccomp-io_uring.json
 	$(Q)sed -e 's|@VERSION@|$(VERSION)|' -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
 		-e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|' tools/ktrust.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/ktrust.pc
 	$(Q)chmod 644 $(DESTDIR)$(PKGCONFIGDIR)/ktrust.pc
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
-	[ ! -d $(DESTDIR)$(INCLUDEDIR)/ktrust ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(INCLUDEDIR)/ktrust
+	for dir in $(DESTDIR)$(INCLUDEDIR)/ktrust $(DESTDIR)$(DATADIR); do \
+		[ ! -d $$dir ] || rmdir --ignore-fail-on-non-empty $$dir; \
+	done
 
 # ---- Examples ---------------------------------------------------------------------------------
 

@@ -279,7 +279,8 @@ void kt_tls_output_done(struct kt_tls *tls, size_t len);
 /*
  * Why the handshake failed: a stable lower-case name: a verdict's ("unknown_issuer"), or one of
  * "peer_closed", "peer_alert", "plain_http", "not_tls", "protocol_error", "no_shared_version",
- * "no_shared_cipher", "no_shared_protocol" (ALPN), "pool_refused", "too_much_data", "key_limit",
+ * "no_shared_cipher", "no_shared_protocol" (ALPN), "pool_refused", "too_much_data" (256 KiB before
+ * Finished, 64 KiB of certificates), "too_many_records" (4,096 before Finished), "key_limit",
  * "internal".
  * Static storage. NULL unless failed.
  */

@@ -67,6 +67,8 @@ static const struct setting_case full[] = {
 	{"ktrust", "idle-timeout", "2h"},
 	{"ktrust", "drain-timeout", "3m"},
 	{"ktrust", "connections-max", "10000000"},
+	{"ktrust", "handshakes-max", "1000000"},
+	{"ktrust", "handshakes-max-per-address", "16"},
 	{"ktrust", "state", "/var/lib/k"},
 	{"ktrust", "start-from-state", "yes"},
 	{"pool", "anchors-min", "20"},
@@ -191,6 +193,8 @@ static void expect_full(const struct kt_config *config)
 	EXPECT_EQ(7200000, config->idle_timeout_ms);
 	EXPECT_EQ(180000, config->drain_timeout_ms);
 	EXPECT_EQ(10000000, config->connections_max);
+	EXPECT_EQ(1000000, config->handshakes_max);
+	EXPECT_EQ(16, config->handshakes_address_max);
 	ASSERT_EQ(1, config->pool_count);
 	EXPECT_STREQ("clients", pool->name);
 	EXPECT_STREQ("/var/lib/k", config->state);
@@ -343,6 +347,8 @@ TEST_F(config, what_is_not_set_has_its_default)
 	EXPECT_EQ(0, self->config->handshake_timeout_ms);
 	EXPECT_EQ(0, self->config->connect_timeout_ms);
 	EXPECT_EQ(65536, self->config->connections_max);
+	EXPECT_EQ(0, self->config->handshakes_max);
+	EXPECT_EQ(0, self->config->handshakes_address_max);
 	ASSERT_EQ(0, set(self, "pool p", "source", "system"));
 	EXPECT_EQ(KT_CONFIG_PURPOSE_SERVER, self->config->pools[0].purpose);
 	EXPECT_EQ(0, self->config->pools[0].lenient);
@@ -430,6 +436,8 @@ TEST_F(config, bad_values_are_refused_and_change_nothing)
 		{"ktrust", "workers", "99999999999999999999999", "expected N"},
 		{"ktrust", "workers", "", "expected N"},
 		{"ktrust", "connections-max", "0", "expected N"},
+		{"ktrust", "handshakes-max", "1000001", "expected N"},
+		{"ktrust", "handshakes-max-per-address", "0", "expected N"},
 		{"ktrust", "ktls", "yes", "ktls = yes: expected auto|require|off"},
 		{"ktrust", "control", "", "expected PATH"},
 		{"listener l", "client-auth", "no", "expected none|optional|require"},

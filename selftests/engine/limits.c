@@ -184,6 +184,8 @@ TEST_F(limits, wrong_options_are_refused)
 		       ASSERT_EQ(0, kt_address_parse("unix:/tmp/x", &listener.listen, &error)));
 	EXPECT_REFUSED(-EADDRNOTAVAIL,
 		       ASSERT_EQ(0, kt_address_parse("192.0.2.1:0", &listener.listen, &error)));
+	EXPECT_REFUSED(-EINVAL, options.handshakes_max = 1000001);
+	options.handshakes_max = 0;
 	EXPECT_REFUSED(-EINVAL, options.listener_count = 0);
 	EXPECT_EQ(-ERANGE, kt_engine_address(self->rig.engine, 1, &good.listen));
 }
@@ -215,11 +217,11 @@ static void load_filter(struct sock_filter *code, unsigned short len)
 }
 
 /* As a container's seccomp profile or kernel.io_uring_disabled do it. */
-static void forbid_io_uring(void)
+static void forbid_io_uring(unsigned int call)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -243,12 +245,36 @@ static void forbid_threads(void)
 	load_filter(code, sizeof code / sizeof code[0]);
 }
 
-TEST_F(limits, forbidden_io_uring_is_told)
+FIXTURE(forbidden)
+{
+	struct rig rig;
+};
+
+FIXTURE_VARIANT(forbidden)
+{
+	unsigned int call;
+};
+
+FIXTURE_VARIANT_ADD(forbidden, setup){.call = __NR_io_uring_setup};
+FIXTURE_VARIANT_ADD(forbidden, enter){.call = __NR_io_uring_enter};
+FIXTURE_VARIANT_ADD(forbidden, registering){.call = __NR_io_uring_register};
+
+FIXTURE_SETUP(forbidden)
+{
+	rig_init(&self->rig,
+		 &(struct rig_options){.client_auth = KT_CLIENT_AUTH_REQUIRE, .no_start = true});
+}
+
+FIXTURE_TEARDOWN(forbidden)
+{
+	rig_fini(&self->rig);
+}
+
+TEST_F(forbidden, io_uring_is_told)
 {
 	struct kt_engine *engine = NULL;
 
-	start(self, (struct rig_options){0});
-	forbid_io_uring();
+	forbid_io_uring(variant->call);
 	EXPECT_EQ(-EPERM,
 		  rig_make_engine(&self->rig,
 				  &(struct rig_options){.client_auth = KT_CLIENT_AUTH_REQUIRE},
@@ -301,6 +327,99 @@ TEST_F(limits, full_engine_takes_the_next_when_one_leaves)
 		peer_fini(&peers[i]);
 		if (i + MAX < ALL)
 			ASSERT_EQ(1, peer_handshake(&peers[i + MAX]));
+	}
+	EXPECT_LE(1, rig_stats(&self->rig).pauses_full);
+	EXPECT_EQ(0, rig_stats(&self->rig).accept_pauses);
+}
+
+static bool is_reset(int fd)
+{
+	uint8_t byte;
+	bool reset = recv(fd, &byte, 1, 0) < 0 && errno == ECONNRESET;
+
+	close(fd);
+	return reset;
+}
+
+TEST_F(limits, handshakes_in_flight_have_a_number)
+{
+	struct peer peers[3];
+	int silent[3];
+
+	start(self, (struct rig_options){.handshakes_max = 3});
+	for (int i = 0; i < 3; i++)
+		silent[i] = tcp_connect(&self->rig.address);
+	WAIT_UNTIL(rig_stats(&self->rig).handshaking == 3);
+	for (uint64_t i = 1; i <= 3; i++) {
+		EXPECT_TRUE(is_reset(tcp_connect(&self->rig.address)));
+		rig_await_outcomes(&self->rig, "too_many_handshakes", i);
+	}
+	close(silent[0]);
+	rig_await_outcomes(&self->rig, "peer_closed", 1);
+	/* who is let in leaves his place to the next */
+	for (int i = 0; i < 3; i++)
+		enter(self, &peers[i]);
+	for (int i = 0; i < 3; i++)
+		peer_fini(&peers[i]);
+	close(silent[1]);
+	close(silent[2]);
+}
+
+static int connect_from(const struct rig *rig, const char *address)
+{
+	struct kt_address own;
+	struct kt_error error;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, kt_address_parse(address, &own, &error));
+	ASSERT_EQ(0, bind(fd, (struct sockaddr *)&own.addr, own.len));
+	ASSERT_EQ(0, connect(fd, (const struct sockaddr *)&rig->address.addr, rig->address.len));
+	return fd;
+}
+
+TEST_F(limits, handshakes_of_one_address_have_a_number)
+{
+	struct peer peer;
+	int silent[2];
+
+	start(self, (struct rig_options){.handshakes_max = 8, .handshakes_address_max = 2});
+	for (int i = 0; i < 2; i++)
+		silent[i] = connect_from(&self->rig, "127.0.0.2:0");
+	WAIT_UNTIL(rig_stats(&self->rig).handshaking == 2);
+	EXPECT_TRUE(is_reset(connect_from(&self->rig, "127.0.0.2:0")));
+	rig_await_outcomes(&self->rig, "too_many_from_address", 1);
+	/* others are not touched */
+	enter(self, &peer);
+	peer_fini(&peer);
+	close(silent[0]);
+	rig_await_outcomes(&self->rig, "peer_closed", 1);
+	client_init(&peer.client, self->context);
+	peer.fd = connect_from(&self->rig, "127.0.0.2:0");
+	EXPECT_EQ(1, peer_handshake(&peer));
+	peer_fini(&peer);
+	close(silent[1]);
+}
+
+/* Who was refused has his place until he is gone: his connection costs what it did. */
+TEST_F(limits, refused_clients_that_stay_have_their_place)
+{
+	static const uint8_t garbage[16] = {0xde, 0xad};
+	struct peer peer;
+	int fd;
+
+	start(self, (struct rig_options){.handshakes_max = 1});
+	fd = tcp_connect(&self->rig.address);
+	send_all(fd, garbage, sizeof garbage);
+	rig_await_outcomes(&self->rig, "not_tls", 1);
+	EXPECT_TRUE(is_reset(tcp_connect(&self->rig.address)));
+	rig_await_outcomes(&self->rig, "too_many_handshakes", 1);
+	close(fd);
+	/* nothing tells when it is gone but that there is a place */
+	for (unsigned int turns = 0, done = 0; !done; peer_fini(&peer)) {
+		ASSERT_TRUE(wait_a_moment(&turns));
+		peer_connect(&peer, &self->rig, self->context);
+		done = peer_handshake(&peer) == 1;
 	}
 }
 
@@ -374,6 +493,8 @@ TEST_F(limits, lack_of_descriptors_passes)
 	/* tried again and again, but not in a busy loop: after a rest of 100 ms each */
 	WAIT_UNTIL(rig_stats(&self->rig).accept_pauses >= 4);
 	EXPECT_GE((now_ms() - before_ms) / 100 + 2, rig_stats(&self->rig).accept_pauses);
+	EXPECT_LE(4, rig_stats(&self->rig).pauses_no_descriptors);
+	EXPECT_EQ(0, rig_stats(&self->rig).pauses_other);
 	EXPECT_EQ(0, rig_stats(&self->rig).accepted);
 	/* one for the client, none for its backend */
 	close(filler[--count]);
@@ -579,7 +700,8 @@ TEST_F(idle, side_that_takes_nothing_is_idle)
 	do
 		n = send(self->backend, data, sizeof data, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n > 0 || !rig_ends(&self->rig, "idle_timeout"));
-	EXPECT_EQ(1, rig_stats(&self->rig).ended);
+	/* counted right after it has its name */
+	WAIT_UNTIL(rig_stats(&self->rig).ended == 1);
 }
 
 TEST_HARNESS_MAIN

@@ -606,11 +606,37 @@ TEST_F(in, header_has_the_time_of_the_handshake)
 		fds[i] = tcp_connect(&self->rig.address);
 		send_all(fds[i], header4, i ? 20 : 5);
 	}
-	rig_await_outcomes(&self->rig, "handshake_timeout", 2);
+	rig_await_outcomes(&self->rig, "proxy_timeout", 2);
 	for (int i = 0; i < 2; i++) {
 		EXPECT_EQ(0, recv(fds[i], &byte, 1, 0));
 		close(fds[i]);
 	}
+}
+
+/* All connections come from the proxy's; the one that it tells is what counts. */
+TEST_F(in, handshakes_are_counted_by_the_address_that_is_told)
+{
+	int fds[4];
+	char byte;
+
+	start_in(self, variant->ktls, "127.0.0.1",
+		 (struct rig_options){.handshakes_address_max = 1});
+	for (int i = 0; i < 4; i++)
+		fds[i] = tcp_connect(&self->rig.address);
+	send_all(fds[0], header4, LEN(header4));
+	send_all(fds[1], header6, LEN(header6));
+	peer_await_read(&(struct peer){.fd = fds[0]});
+	peer_await_read(&(struct peer){.fd = fds[1]});
+	WAIT_UNTIL(rig_stats(&self->rig).handshaking == 4);
+	for (int i = 2; i < 4; i++) {
+		send_all(fds[i], i == 2 ? header4 : header6, i == 2 ? LEN(header4) : LEN(header6));
+		EXPECT_EQ(-1, recv(fds[i], &byte, 1, 0));
+		EXPECT_EQ(ECONNRESET, errno);
+	}
+	rig_await_outcomes(&self->rig, "too_many_from_address", 2);
+	EXPECT_EQ(2, rig_stats(&self->rig).handshaking);
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
 }
 
 TEST_F(in, client_that_leaves_in_a_header_is_named)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How handshakes end: what is offered, each failure's name, resumption, floods. */
-#include "lab.h"
+#include "keys.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -289,7 +289,7 @@ TEST(certificate_that_does_not_parse_is_malformed)
 
 /* ---- Too much ------------------------------------------------------------------------------- */
 
-TEST_F(server, bounds_the_bytes_of_a_hello_in_crumbs)
+TEST_F(server, bounds_the_records_of_a_hello_in_crumbs)
 {
 	/* a hello of 128,000 bytes, each in a record of its own */
 	static const uint8_t start[] = {KT_RECORD_HANDSHAKE, 3, 1, 0, 4, 1, 1, 0xf4, 0};
@@ -302,9 +302,52 @@ TEST_F(server, bounds_the_bytes_of_a_hello_in_crumbs)
 		fed += sizeof crumb;
 	}
 	EXPECT_EQ(KT_TLS_FAILED, status);
-	EXPECT_LT(fed, (256 << 10) + 16);
-	EXPECT_GT(fed, (256 << 10) - 16);
-	expect_failure(self->link.tls, "too_much_data");
+	EXPECT_EQ(4096, (fed - sizeof start) / sizeof crumb);
+	expect_failure(self->link.tls, "too_many_records");
+}
+
+/* Instead of its last flight: a list of certificates, a byte a record, and all else padding. */
+static void pad(struct link *link, void *arg)
+{
+	static const uint8_t start[] = {11, 0, 0xf0, 0};
+	static uint8_t content[16384], record[RECORD_MAX];
+	struct client early = *link->client;
+	struct kt_traffic keys;
+
+	(void)arg;
+	memcpy(early.client_secret, early.handshake_secret, sizeof early.client_secret);
+	keys_of_client(&early, &keys);
+	link->up.len = link->up.read;
+	content[1] = KT_RECORD_HANDSHAKE;
+	for (int i = 0; i < 32; i++) {
+		content[0] = i < 4 ? start[i] : 0;
+		/* the type in the last place is the last byte of the padding (RFC 8446 §5.4) */
+		wire_append(&link->up, record,
+			    record_seal(&keys, &keys.rx, 0, content, sizeof content, record));
+	}
+}
+
+TEST(padding_counts_before_finished)
+{
+	SSL_CTX *context;
+	struct client client;
+	struct link link;
+	struct lab lab;
+
+	lab_init(&lab, &(struct lab_options){.client_auth = KT_CLIENT_AUTH_REQUIRE});
+	context =
+		client_context(&(struct client_options){.version = KT_TLS_1_3, .cert = lab.client});
+	client_init(&client, context);
+	link_init(&link, &client, lab.context);
+	link.behind = pad;
+	EXPECT_EQ(KT_TLS_FAILED, link_handshake(&link));
+	expect_failure(link.tls, "too_much_data");
+	EXPECT_LT((256 << 10) - 16640, link.up.read);
+	EXPECT_GT((256 << 10) + 16640, link.up.read);
+	link_fini(&link);
+	client_fini(&client);
+	SSL_CTX_free(context);
+	lab_fini(&lab);
 }
 
 TEST_F(server, bounds_the_announced_size_of_a_hello)

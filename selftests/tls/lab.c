@@ -159,6 +159,8 @@ static void keep_key_log(const SSL *ssl, const char *line)
 
 	if (!strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24))
 		client->secret_len = from_hex(hex, client->client_secret, 48);
+	else if (!strncmp(line, "CLIENT_HANDSHAKE_TRAFFIC_SECRET ", 32))
+		from_hex(hex, client->handshake_secret, 48);
 	else if (!strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24))
 		from_hex(hex, client->server_secret, 48);
 	else if (!strncmp(line, "CLIENT_RANDOM ", 14))

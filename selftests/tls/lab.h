@@ -84,6 +84,7 @@ struct client {
 	int alert; /* received; -1: none */
 	/* from the key log */
 	uint8_t client_secret[48], server_secret[48], master[48];
+	uint8_t handshake_secret[48]; /* of TLS 1.3, the client's */
 	size_t secret_len;
 };
 

@@ -133,23 +133,44 @@ static void check_rekey(struct finding *finding, const struct ktls *ktls)
 
 /* ---- io_uring -------------------------------------------------------------------------------- */
 
+/* The name of the first of its calls that fails, with errno; NULL: all are fine. */
+static const char *try_uring(struct io_uring_params *params)
+{
+	struct io_uring_probe probe = {0};
+	const char *failed = NULL;
+	long fd = syscall(__NR_io_uring_setup, 4, params);
+	int err;
+
+	if (fd < 0)
+		return "io_uring_setup";
+	/* Each by itself: a seccomp profile forbids calls, not io_uring. */
+	if (syscall(__NR_io_uring_enter, fd, 0, 0, 0, NULL, 0) < 0)
+		failed = "io_uring_enter";
+	else if (syscall(__NR_io_uring_register, fd, IORING_REGISTER_PROBE, &probe, 0) < 0)
+		failed = "io_uring_register";
+	err = errno;
+	close((int)fd);
+	errno = err;
+	return failed;
+}
+
 static void check_uring(struct finding *finding)
 {
 	struct io_uring_params params = {0};
-	long fd = syscall(__NR_io_uring_setup, 4, &params);
+	const char *failed = try_uring(&params);
 
-	if (fd >= 0) {
-		close((int)fd);
-		say(finding, FINE, "rings can be made (features %#x)", params.features);
+	if (!failed) {
+		say(finding, FINE, "rings can be made and used (features %#x)", params.features);
 		return;
 	}
-	say(finding, MISSING, "io_uring_setup: %s; ktrustd cannot start", strerror(errno));
+	say(finding, MISSING, "%s: %s; ktrustd cannot start", failed, strerror(errno));
 	if (errno == ENOSYS)
-		mend(finding, "boot a kernel with CONFIG_IO_URING, 5.19 or newer");
+		mend(finding, "boot a kernel with CONFIG_IO_URING, 5.19 or newer   (in a "
+			      "container: a seccomp profile with the line of "
+			      "share/ktrust/seccomp-io_uring.json)");
 	else
-		mend(finding, "sysctl kernel.io_uring_disabled=0   (in a container: allow "
-			      "io_uring_setup, io_uring_enter, io_uring_register in its seccomp "
-			      "profile)");
+		mend(finding, "sysctl kernel.io_uring_disabled=0   (in a container: a seccomp "
+			      "profile with the line of share/ktrust/seccomp-io_uring.json)");
 }
 
 static void check_files(struct finding *finding)

@@ -37,6 +37,7 @@ static void print_text(json_t *stats)
 
 	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
 		printf("%-35s %lld\n", plain[i], kt_number(stats, plain[i]));
+	print_counts("pause", json_object_get(stats, "pauses"));
 	print_counts("outcome", json_object_get(stats, "outcomes"));
 	print_counts("end", json_object_get(stats, "ends"));
 	print_versions(json_object_get(stats, "versions"));

@@ -8,7 +8,8 @@
  * and `credentials` of a listener, add up.
  *
  *   [ktrust]            control workers ktls handshake-timeout connect-timeout idle-timeout
- *                       drain-timeout connections-max state start-from-state
+ *                       drain-timeout connections-max handshakes-max
+ *                       handshakes-max-per-address state start-from-state
  *   [pool NAME]         source purpose lenient crl-policy allow anchors-min removed-max manifest
  *                       manifest-key history watch watch-debounce
  *   [listener NAME]     mode listen backend handoff handoff-user handoff-queue proxy-protocol proxy-from
@@ -147,6 +148,8 @@ struct kt_config {
 	unsigned int idle_timeout_ms;
 	unsigned int drain_timeout_ms;
 	unsigned int connections_max;
+	unsigned int handshakes_max;	     /* 0: as the engine says */
+	unsigned int handshakes_address_max; /* likewise */
 	enum kt_verifier_mode verifier;
 	unsigned int verdicts_max; /* 0: every chain is decided anew */
 	unsigned int signatures_max;

@@ -331,6 +331,8 @@ static int make_engine(struct start *start, struct kt_error *error)
 		.connect_timeout_ms = config->connect_timeout_ms,
 		.idle_timeout_ms = config->idle_timeout_ms,
 		.connections_max = config->connections_max,
+		.handshakes_max = config->handshakes_max,
+		.handshakes_address_max = config->handshakes_address_max,
 		.verifier = config->verifier,
 		.forget_verdicts = !config->verdicts_max,
 		.cache = {config->verdicts_max, config->signatures_max},

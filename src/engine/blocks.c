@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "ring.h"
+
 #define PER_CHUNK  16u /* blocks: 256 KiB */
 #define CHUNKS_MAX (KT_BLOCKS_MAX / PER_CHUNK)
 #define RING_SIZE  (KT_BLOCKS_MAX * sizeof(struct io_uring_buf))
@@ -64,9 +66,9 @@ int kt_blocks_init(struct kt_blocks *blocks, struct io_uring *ring, struct kt_er
 	if (!err)
 		return 0;
 	kt_blocks_fini(blocks);
-	return kt_error_set(error, -err, "io_uring", 0, "cannot make a ring of buffers: %s%s",
-			    strerror(-err),
-			    err == -EINVAL ? " (Linux 5.19 or newer is needed)" : "");
+	return kt_error_set(
+		error, -err, "io_uring", 0, "cannot make a ring of buffers: %s%s", strerror(-err),
+		err == -EINVAL ? " (Linux 5.19 or newer is needed)" : kt_ring_advice(err));
 }
 
 void kt_blocks_fini(struct kt_blocks *blocks)

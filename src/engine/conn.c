@@ -65,6 +65,49 @@ static struct kt_conn *make(struct kt_worker *worker, struct kt_door *door, int 
 	return conn;
 }
 
+const char *kt_conn_enter_address(struct kt_conn *conn)
+{
+	bool known = conn->peer.sa.sa_family == AF_INET || conn->peer.sa.sa_family == AF_INET6;
+
+	if (kt_conn_is_origin(conn) || !known)
+		return NULL;
+	conn->in_flight_here = kt_budget_take_address(&conn->worker->budget, &conn->peer.sa);
+	return conn->in_flight_here ? NULL : "too_many_from_address";
+}
+
+/* Whoever may send a PROXY header is asked for the address that it tells (proxy.c). */
+static const char *enter(struct kt_conn *conn)
+{
+	conn->in_flight = kt_budget_take(&conn->worker->budget);
+	if (!conn->in_flight)
+		return "too_many_handshakes";
+	return kt_proxy_is_due(conn) ? NULL : kt_conn_enter_address(conn);
+}
+
+void kt_conn_leave(struct kt_conn *conn)
+{
+	if (conn->in_flight_here)
+		kt_budget_give_address(&conn->worker->budget, &conn->peer.sa);
+	if (conn->in_flight)
+		kt_budget_give(&conn->worker->budget);
+	conn->in_flight_here = false;
+	conn->in_flight = false;
+}
+
+static void begin(struct kt_conn *conn)
+{
+	const char *refusal = enter(conn);
+
+	if (refusal)
+		kt_handshake_refuse(conn, refusal);
+	else if (kt_conn_is_origin(conn))
+		kt_target_reach(conn);
+	else if (kt_proxy_is_due(conn))
+		kt_proxy_start(conn);
+	else
+		kt_handshake_start(conn);
+}
+
 void kt_conn_new(struct kt_worker *worker, struct kt_door *door, int fd)
 {
 	struct kt_conn *conn = make(worker, door, fd);
@@ -80,12 +123,7 @@ void kt_conn_new(struct kt_worker *worker, struct kt_door *door, int fd)
 	kt_list_append(&worker->conns, &conn->link);
 	kt_count(&worker->stats.accepted, 1);
 	kt_worker_arm(worker, conn, KT_TIMER_HANDSHAKE);
-	if (kt_conn_is_origin(conn))
-		kt_target_reach(conn);
-	else if (kt_proxy_is_due(conn))
-		kt_proxy_start(conn);
-	else
-		kt_handshake_start(conn);
+	begin(conn);
 	kt_conn_settle(conn);
 }
 
@@ -115,6 +153,7 @@ static void bury(struct kt_conn *conn)
 		kt_stats_end(conn);
 		kt_event_conn_end(conn);
 	}
+	kt_conn_leave(conn);
 	kt_worker_disarm(conn);
 	kt_list_remove(&conn->link);
 	kt_list_remove(&conn->starved_link);
@@ -236,6 +275,8 @@ void kt_conn_expire(struct kt_conn *conn)
 {
 	switch ((enum kt_conn_state)conn->state) {
 	case KT_CONN_PROXY:
+		kt_handshake_fail(conn, "proxy_timeout");
+		break;
 	case KT_CONN_HANDSHAKE:
 		kt_handshake_fail(conn, "handshake_timeout");
 		break;

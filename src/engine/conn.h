@@ -181,6 +181,8 @@ struct kt_conn {
 	bool backend_reset;    /* … by a reset: it must not take what it got for the whole */
 	bool up_stalled;       /* the client is not read until it takes what it was answered */
 	bool late;	       /* REACH: fd is closed as soon as its operations are gone */
+	bool in_flight;	       /* it has one of the worker's places for handshakes … */
+	bool in_flight_here;   /* … and one of its address's: peer stays as it is until then */
 	uint8_t alert_due;     /* CLOSING: description of the fatal alert to send; 0: none */
 	uint8_t warnings;      /* warning alerts since the last data */
 	int tls_status;	       /* what the last input of the handshake gave */
@@ -233,6 +235,15 @@ void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint32_t fla
 
 /* Its deadline has passed; the timer is disarmed already. May free the connection. */
 void kt_conn_expire(struct kt_conn *conn);
+
+/*
+ * Take a place among its address's handshakes in flight (budget.h): NULL, or the outcome that
+ * refuses it. Of an origin's, and of who has no address any more, all are taken.
+ */
+const char *kt_conn_enter_address(struct kt_conn *conn);
+
+/* Accepted, or gone: give its places back. */
+void kt_conn_leave(struct kt_conn *conn);
 
 /* End it now, without ceremony, under this name; returns whether it was still in use. */
 bool kt_conn_cut(struct kt_conn *conn, const char *reason);
@@ -352,6 +363,9 @@ void kt_handshake_sent(struct kt_conn *conn, int res);
 
 /* It ends here, unaccepted, under this name (static storage): counted, and told by the probe. */
 void kt_handshake_fail(struct kt_conn *conn, const char *outcome);
+
+/* The same of one that is not even heard: it is reset, and costs nothing any more. */
+void kt_handshake_refuse(struct kt_conn *conn, const char *outcome);
 
 /* The same for an error of the client's socket (-errno), which is of no use any more. */
 void kt_handshake_break(struct kt_conn *conn, int err);

@@ -2,7 +2,8 @@
 /*
  * Accepting. One multishot accept a door is pending while the engine has room. It is cancelled when
  * the engine is full; what it brought in the meantime is parked. A lack of descriptors or memory
- * ends it, and it is tried again after a pause: the cause is not ours to wait for.
+ * ends it, and it is tried again after a pause: the cause is not ours to wait for. Clients wait in
+ * the kernel's queue meanwhile. Each pause is counted by its cause.
  */
 #include "door.h"
 
@@ -158,6 +159,13 @@ static void stop(struct kt_door *door)
 	door->stopping = true;
 }
 
+static void pause_full(struct kt_door *door)
+{
+	if (door->armed && !door->stopping)
+		kt_count(&door->worker->stats.pauses[KT_PAUSE_FULL], 1);
+	stop(door);
+}
+
 static void came_in(struct kt_door *door, int fd)
 {
 	struct kt_worker *worker = door->worker;
@@ -169,7 +177,7 @@ static void came_in(struct kt_door *door, int fd)
 	else
 		park(door, fd);
 	if (full(worker))
-		stop(door);
+		pause_full(door);
 }
 
 /* Errors of the connection that was to be accepted, not of accepting (accept(2)). */
@@ -178,10 +186,24 @@ static bool is_passing(int err)
 	return err == -ECONNABORTED || err == -EINTR || err == -EPROTO || err == -ECANCELED;
 }
 
-static void rest(struct kt_worker *worker)
+static enum kt_pause cause(int err)
+{
+	switch (err) {
+	case -EMFILE:
+	case -ENFILE:
+		return KT_PAUSE_NO_DESCRIPTORS;
+	case -ENOMEM:
+	case -ENOBUFS:
+		return KT_PAUSE_NO_MEMORY;
+	default:
+		return KT_PAUSE_OTHER;
+	}
+}
+
+static void rest(struct kt_worker *worker, int err)
 {
 	worker->accept_after_ns = worker->now_ns + RETRY_NS;
-	kt_count(&worker->stats.accept_pauses, 1);
+	kt_count(&worker->stats.pauses[cause(err)], 1);
 }
 
 void kt_door_accepted(struct kt_door *door, int res, bool more)
@@ -193,7 +215,7 @@ void kt_door_accepted(struct kt_door *door, int res, bool more)
 	if (res >= 0)
 		came_in(door, res);
 	else if (!is_passing(res))
-		rest(door->worker);
+		rest(door->worker, res);
 }
 
 /* First come, first served: they are the longest here. */
@@ -234,7 +256,7 @@ static void tend(struct kt_door *door)
 	}
 	unpark(door);
 	if (full(worker))
-		stop(door);
+		pause_full(door);
 	else if (!door->armed && worker->now_ns >= worker->accept_after_ns)
 		arm(door);
 }

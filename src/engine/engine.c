@@ -12,12 +12,14 @@
 #include "listen.h"
 #include "worker.h"
 
-#define HANDSHAKE_TIMEOUT_MS 10000
-#define CONNECT_TIMEOUT_MS   5000
-#define IDLE_TIMEOUT_MS	     3600000
-#define LINGER_TIMEOUT_MS    2000
-#define CONNECTIONS_MAX	     65536
-#define WORKERS_MAX	     1024
+#define HANDSHAKE_TIMEOUT_MS   10000
+#define CONNECT_TIMEOUT_MS     5000
+#define IDLE_TIMEOUT_MS	       3600000
+#define LINGER_TIMEOUT_MS      2000
+#define CONNECTIONS_MAX	       65536
+#define WORKERS_MAX	       1024
+#define HANDSHAKES_MAX	       8192
+#define HANDSHAKES_ADDRESS_MAX 1024
 
 struct kt_engine {
 	struct kt_shared shared;
@@ -227,6 +229,21 @@ static int copy_targets(struct kt_listener *to, const struct kt_listener_options
 	return 0;
 }
 
+static int copy_budgets(struct kt_shared *shared, const struct kt_engine_options *options,
+			struct kt_error *error)
+{
+	shared->connections_max =
+		options->connections_max ? options->connections_max : CONNECTIONS_MAX;
+	shared->handshakes_max = options->handshakes_max ? options->handshakes_max : HANDSHAKES_MAX;
+	shared->handshakes_address_max = options->handshakes_address_max
+						 ? options->handshakes_address_max
+						 : HANDSHAKES_ADDRESS_MAX;
+	if (shared->handshakes_max > KT_BUDGET_MAX)
+		return kt_error_set(error, EINVAL, "engine", 0,
+				    "a worker has %u handshakes in flight at most", KT_BUDGET_MAX);
+	return 0;
+}
+
 static int copy_listeners(struct kt_shared *shared, const struct kt_engine_options *options,
 			  struct kt_error *error)
 {
@@ -419,9 +436,9 @@ int kt_engine_new(const struct kt_engine_options *options, struct kt_engine **re
 			milliseconds(options->connect_timeout_ms, CONNECT_TIMEOUT_MS) / i;
 	shared->timeout_ns[KT_TIMER_IDLE] = milliseconds(options->idle_timeout_ms, IDLE_TIMEOUT_MS);
 	shared->timeout_ns[KT_TIMER_LINGER] = milliseconds(LINGER_TIMEOUT_MS, 0);
-	shared->connections_max =
-		options->connections_max ? options->connections_max : CONNECTIONS_MAX;
-	err = copy_listeners(shared, options, error);
+	err = copy_budgets(shared, options, error);
+	if (!err)
+		err = copy_listeners(shared, options, error);
 	if (!err)
 		err = make_caches(shared, options, error);
 	if (!err)

@@ -203,6 +203,14 @@ struct kt_engine_options {
 	unsigned int connect_timeout_ms;
 	unsigned int idle_timeout_ms; /* no byte delivered either way; 0: 3,600,000 */
 	unsigned int connections_max; /* live in the whole engine; accepting pauses; 0: 65,536 */
+	/*
+	 * Connections of each worker that are not accepted yet, and the refused that are not gone
+	 * yet, at most 1,000,000, and of these those of one address (IPv6: /64; behind a PROXY
+	 * header the one that it tells; not of an origin). More are reset when they come. 0: 8,192;
+	 * 1,024
+	 */
+	unsigned int handshakes_max;
+	unsigned int handshakes_address_max;
 	enum kt_verifier_mode verifier;
 	bool forget_verdicts; /* no cache: every client's chain is decided anew */
 	struct kt_verify_cache_options cache;
@@ -248,8 +256,14 @@ KT_WARN_UNUSED int kt_engine_address(const struct kt_engine *engine, size_t list
 				     struct kt_address *ret_address);
 
 struct kt_engine_stats {
-	uint64_t accepted;	/* TCP connections taken */
-	uint64_t accept_pauses; /* accepting failed, for lack of descriptors mostly, and rested */
+	uint64_t accepted; /* TCP connections taken */
+	/* Accepting rested: … for as long as connections_max are live; while clients wait */
+	uint64_t pauses_full;
+	/* … for 100 ms, because it failed: EMFILE or ENFILE; ENOMEM or ENOBUFS; something else */
+	uint64_t pauses_no_descriptors;
+	uint64_t pauses_no_memory;
+	uint64_t pauses_other;
+	uint64_t accept_pauses; /* sum of these three */
 	uint64_t handshakes_ok;
 	uint64_t handshakes_failed; /* each with an outcome, see kt_engine_each_outcome */
 	uint64_t handshaking;	    /* now */
@@ -277,6 +291,9 @@ void kt_engine_get_certificates_stats(const struct kt_engine *engine,
 /*
  * Handshakes by outcome, one for each TCP connection taken: "accepted", a name of kt_verdict_name
  * or of kt_tls_failure, or
+ *   too_many_handshakes, too_many_from_address
+ *                      beyond what may be in flight: reset unheard
+ *   proxy_timeout      no whole PROXY header in the time that a handshake has
  *   handshake_timeout  not done in time (silence, dribbling)
  *   peer_reset         the client reset the connection
  *   ktls_unsupported   kTLS is required, and this kernel does not know the cipher

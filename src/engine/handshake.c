@@ -68,6 +68,18 @@ void kt_handshake_fail(struct kt_conn *conn, const char *outcome)
 		kt_close_abrupt(conn, outcome, 0);
 }
 
+void kt_handshake_refuse(struct kt_conn *conn, const char *outcome)
+{
+	const struct kt_tls_info info = {.cipher_name = ""};
+	const struct linger now = {.l_onoff = 1};
+
+	decide(conn, &info, outcome);
+	/* By a reset: a FIN of ours would leave the kernel an address to keep for a minute. */
+	if (conn->fd >= 0)
+		(void)!setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	kt_conn_die(conn);
+}
+
 void kt_handshake_break(struct kt_conn *conn, int err)
 {
 	kt_handshake_fail(conn, err == -ECONNRESET || err == -EPIPE ? "peer_reset" : "io_error");
@@ -201,6 +213,7 @@ static void finish(struct kt_conn *conn)
 		return;
 	}
 	conn->accepted = true;
+	kt_conn_leave(conn);
 	decide(conn, &info, "accepted");
 	if (conn->handing)
 		kt_handoff_start(conn);

@@ -43,6 +43,7 @@ void kt_proxy_start(struct kt_conn *conn)
 static void take(struct kt_conn *conn)
 {
 	struct kt_proxy_ends ends;
+	const char *refusal;
 
 	if (kt_proxy_parse(conn->proxy, conn->proxy_len, &ends)) {
 		kt_handshake_fail(conn, "proxy_invalid");
@@ -53,7 +54,11 @@ static void take(struct kt_conn *conn)
 		conn->peer = ends.source;
 		conn->local = ends.destination;
 	}
-	kt_handshake_start(conn);
+	refusal = kt_conn_enter_address(conn);
+	if (refusal)
+		kt_handshake_refuse(conn, refusal);
+	else
+		kt_handshake_start(conn);
 }
 
 /* False: no memory. */

@@ -12,19 +12,37 @@
 #define COMPLETIONS 8192
 #define PAUSE_NS    1000000 /* when the kernel has no memory for submissions */
 
-static const char *advice(int err)
+const char *kt_ring_advice(int err)
 {
 	switch (err) {
 	case -EPERM:
-		return " (allow it: sysctl kernel.io_uring_disabled=0, and a container's seccomp "
-		       "profile must let io_uring_setup, _enter and _register pass)";
+	case -EACCES:
+		return " (allow it: sysctl kernel.io_uring_disabled=0; in a container, a seccomp "
+		       "profile with the line of share/ktrust/seccomp-io_uring.json)";
 	case -ENOSYS:
-		return " (this kernel has no io_uring: CONFIG_IO_URING)";
+		return " (a kernel without CONFIG_IO_URING, or a container's seccomp profile "
+		       "without the line of share/ktrust/seccomp-io_uring.json)";
 	case -ENOMEM:
 		return " (raise the limit of locked memory: ulimit -l)";
 	default:
 		return "";
 	}
+}
+
+void kt_ring_fini(struct io_uring *ring)
+{
+	io_uring_queue_exit(ring);
+}
+
+/*
+ * A seccomp profile may let rings be made, and forbid their use: the worker would find out when
+ * nobody is there to hear it. A ring that is not enabled yet answers EBADFD.
+ */
+static int may_enter(const struct io_uring *ring)
+{
+	if (syscall(__NR_io_uring_enter, ring->ring_fd, 0, 0, 0, NULL, 0) < 0 && errno != EBADFD)
+		return -errno;
+	return 0;
 }
 
 int kt_ring_init(struct io_uring *ring, struct kt_error *error)
@@ -48,13 +66,13 @@ int kt_ring_init(struct io_uring *ring, struct kt_error *error)
 	}
 	if (err)
 		return kt_error_set(error, -err, "io_uring", 0, "cannot make a ring: %s%s",
-				    strerror(-err), advice(err));
-	return 0;
-}
-
-void kt_ring_fini(struct io_uring *ring)
-{
-	io_uring_queue_exit(ring);
+				    strerror(-err), kt_ring_advice(err));
+	err = may_enter(ring);
+	if (!err)
+		return 0;
+	kt_ring_fini(ring);
+	return kt_error_set(error, -err, "io_uring", 0, "cannot use a ring: %s%s", strerror(-err),
+			    kt_ring_advice(err));
 }
 
 int kt_ring_enable(struct io_uring *ring)

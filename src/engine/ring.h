@@ -23,6 +23,10 @@ KT_WARN_UNUSED int kt_ring_init(struct io_uring *ring, struct kt_error *error);
 void kt_ring_fini(struct io_uring *ring);
 KT_WARN_UNUSED int kt_ring_enable(struct io_uring *ring);
 
+/* What mends this error of io_uring's calls (-errno), in parentheses behind a blank; "": nothing
+ * known. */
+const char *kt_ring_advice(int err);
+
 /* Submits what is queued if there is less room than `count` entries. False: none for now. */
 KT_WARN_UNUSED bool kt_ring_reserve(struct io_uring *ring, unsigned int count);
 

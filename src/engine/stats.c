@@ -186,7 +186,10 @@ static void add_stats(const struct kt_stats *stats, struct kt_engine_stats *sum)
 	uint64_t accepted = kt_counted(&stats->accepted);
 
 	sum->accepted += accepted;
-	sum->accept_pauses += kt_counted(&stats->accept_pauses);
+	sum->pauses_full += kt_counted(&stats->pauses[KT_PAUSE_FULL]);
+	sum->pauses_no_descriptors += kt_counted(&stats->pauses[KT_PAUSE_NO_DESCRIPTORS]);
+	sum->pauses_no_memory += kt_counted(&stats->pauses[KT_PAUSE_NO_MEMORY]);
+	sum->pauses_other += kt_counted(&stats->pauses[KT_PAUSE_OTHER]);
 	sum->handshakes_ok += ok;
 	sum->handshakes_failed += failed;
 	sum->handshaking += accepted > ok + failed ? accepted - ok - failed : 0;
@@ -218,6 +221,7 @@ void kt_engine_get_stats(const struct kt_engine *engine, struct kt_engine_stats 
 		add_stats(&shared->workers[i].stats, &sum);
 		sum.handoff_waiting += count_waiting(&shared->workers[i]);
 	}
+	sum.accept_pauses = sum.pauses_no_descriptors + sum.pauses_no_memory + sum.pauses_other;
 	*ret_stats = sum;
 }
 

@@ -42,9 +42,18 @@ struct kt_version_table {
 	} rows[KT_VERSIONS_MAX];
 };
 
+/* Why accepting rested. */
+enum kt_pause {
+	KT_PAUSE_FULL,
+	KT_PAUSE_NO_DESCRIPTORS,
+	KT_PAUSE_NO_MEMORY,
+	KT_PAUSE_OTHER,
+	KT_PAUSE_COUNT
+};
+
 struct kt_stats {
 	_Atomic uint64_t accepted;
-	_Atomic uint64_t accept_pauses;
+	_Atomic uint64_t pauses[KT_PAUSE_COUNT];
 	_Atomic uint64_t handshakes_ok;
 	_Atomic uint64_t handshakes_failed;
 	_Atomic uint64_t ended;

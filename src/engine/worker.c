@@ -260,6 +260,10 @@ int kt_worker_init(struct kt_worker *worker, struct kt_shared *shared, unsigned 
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (worker->wake_fd < 0)
 		return kt_error_set(error, errno, "eventfd", 0, "%s", strerror(errno));
+	err = kt_budget_init(&worker->budget, shared->handshakes_max,
+			     shared->handshakes_address_max, error);
+	if (err)
+		return err;
 	err = kt_ring_init(&worker->ring, error);
 	if (err)
 		return err;
@@ -275,6 +279,7 @@ void kt_worker_fini(struct kt_worker *worker)
 		kt_ring_fini(&worker->ring);
 	kt_blocks_fini(&worker->blocks);
 	kt_slab_fini(&worker->conn_memory);
+	kt_budget_fini(&worker->budget);
 	for (size_t i = 0; worker->doors && i < worker->shared->listener_count; i++)
 		kt_door_fini(&worker->doors[i]);
 	free(worker->doors);

@@ -18,6 +18,7 @@
 
 #include "backend.h"
 #include "blocks.h"
+#include "budget.h"
 #include "conn.h"
 #include "engine.h"
 #include "link.h"
@@ -80,6 +81,8 @@ struct kt_shared {
 	uint64_t key_records_max; /* 0: KT_KEY_RECORDS_MAX */
 	uint64_t timeout_ns[KT_TIMER_COUNT];
 	unsigned int connections_max;
+	unsigned int handshakes_max;	     /* of each worker */
+	unsigned int handshakes_address_max; /* of these, from one address */
 	struct kt_verifier_options verifier;	  /* its cache is the engine's; NULL: none */
 	struct kt_tls_certificates *certificates; /* NULL: none */
 	struct kt_worker *workers;
@@ -127,6 +130,7 @@ struct kt_worker {
 	uint64_t accept_after_ns; /* no accept before, CLOCK_MONOTONIC; 0: now */
 	struct kt_blocks blocks;
 	struct kt_slab conn_memory;
+	struct kt_budget budget;
 	struct kt_list starved; /* connections whose reads wait for a block */
 	struct kt_list conns;
 	struct kt_list timers[KT_TIMER_COUNT]; /* each ordered by deadline: all its periods equal */

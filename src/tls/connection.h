@@ -24,6 +24,8 @@
 
 /* Bytes a peer may send before its Finished: the largest hello, its chain, and some air. */
 #define KT_TLS_HANDSHAKE_MAX (256U << 10)
+/* Records likewise: a hello of the largest keys has room in as many of one byte each. */
+#define KT_TLS_HANDSHAKE_RECORDS_MAX 4096
 /* Bytes of one Certificate message; parsing it is what costs most before anything is proven. */
 #define KT_TLS_CHAIN_BYTES_MAX (64U << 10)
 /* Bytes that wait undecrypted in userspace records. */

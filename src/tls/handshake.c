@@ -306,6 +306,9 @@ static int follow(struct kt_tls *tls, const uint8_t *data, size_t len, bool *ret
 
 		if (kt_tls_cursor_take(&tls->cursor, data, n) != KT_TLS_CURSOR_PARTIAL) {
 			*ret_any = true;
+			/* libssl looks at each: their number is what they cost. */
+			if (tls->cursor.records > KT_TLS_HANDSHAKE_RECORDS_MAX)
+				return kt_tls_fail(tls, "too_many_records");
 			if (tls->cursor.records == 1 && check_first_record(tls))
 				return KT_TLS_FAILED;
 		}
