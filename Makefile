@@ -104,13 +104,14 @@ SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trac
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
-SRC_bench := src/bench/backend.c src/bench/chains.c src/bench/client.c src/bench/clock.c \
+SRC_bench := src/bench/ask.c src/bench/backend.c src/bench/bulk.c src/bench/calls.c src/bench/chains.c src/bench/client.c src/bench/clock.c \
 	src/bench/fill.c src/bench/find.c src/bench/handshake.c src/bench/idle.c src/bench/interrupt.c \
 	src/bench/json.c src/bench/keys.c src/bench/kind.c src/bench/load.c src/bench/load_ours.c \
-	src/bench/load_stock.c src/bench/machine.c src/bench/material.c src/bench/parties.c \
-	src/bench/pool.c src/bench/progress.c src/bench/readers.c src/bench/roots.c \
+	src/bench/load_pace.c src/bench/load_stock.c src/bench/machine.c src/bench/material.c src/bench/parties.c \
+	src/bench/pool.c src/bench/progress.c src/bench/readers.c src/bench/relay.c src/bench/roots.c \
 	src/bench/run.c src/bench/scratch.c src/bench/serve_stock.c src/bench/server.c \
-	src/bench/session.c src/bench/sides.c src/bench/stage.c src/bench/stats.c src/bench/svg.c src/bench/table.c \
+	src/bench/session.c src/bench/sides.c src/bench/stage.c src/bench/stats.c src/bench/svg.c \
+	src/bench/swaps.c src/bench/table.c \
 	src/bench/verify.c src/bench/verify_limit.c src/bench/verify_ours.c \
 	src/bench/verify_rounds.c src/bench/verify_stock.c
 SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
@@ -236,11 +237,11 @@ TEST_OBJ_cli/trace = $(OBJ_trace_test) $(call obj,$(SRC_cli_trace))
 TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))
 TEST_OBJ_control/control = $(call obj,$(SRC_control))
 TEST_OBJ_control/message = $(call obj,$(SRC_control))
-TEST_OBJ_bench/chains = $(call obj,$(SRC_bench))
+TEST_OBJ_bench/chains = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/fill = $(call obj,src/bench/fill.c)
-TEST_OBJ_bench/load = $(call obj,$(SRC_bench))
-TEST_OBJ_bench/server = $(call obj,$(SRC_bench))
-TEST_OBJ_bench/report = $(call obj,$(SRC_bench))
+TEST_OBJ_bench/load = $(call obj,$(SRC_bench) $(SRC_control))
+TEST_OBJ_bench/server = $(call obj,$(SRC_bench) $(SRC_control))
+TEST_OBJ_bench/report = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
 TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)
 TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c src/engine/names.c \

@@ -6,14 +6,15 @@
 
 /* ---- Measuring ------------------------------------------------------------------------------- */
 
-static int rate(struct kt_bench_stage *stage, size_t side, const struct kt_bench_options *options,
-		double *ret_value, struct kt_error *error)
+static int rate(const struct kt_bench_case *of, struct kt_bench_stage *stage, size_t side,
+		const struct kt_bench_options *options, double *ret_value, struct kt_error *error)
 {
 	const struct kt_bench_server *server = &stage->servers[side];
 	uint64_t before, after, done;
 	/* Every client once, so that none is new. */
 	int ret = kt_bench_load_run(stage->load, server->port, KT_BENCH_CLIENTS, 0, &done, error);
 
+	(void)of;
 	if (ret == 0)
 		ret = kt_bench_server_cpu_ns(server, &before, error);
 	if (ret == 0)

@@ -19,8 +19,9 @@ enum { OPT_KTRUSTD = 256, OPT_ONLY, OPT_PEERS, OPT_PLOT, OPT_ROOTS, OPT_RUNS, OP
 #define SECONDS_MAX 3600
 
 static const struct kt_bench_suite *const suites[] = {&kt_bench_handshake, &kt_bench_idle,
-						      &kt_bench_pool, &kt_bench_verify};
-#define SUITES "handshake, idle, pool, verify"
+						      &kt_bench_pool,	   &kt_bench_relay,
+						      &kt_bench_swaps,	   &kt_bench_verify};
+#define SUITES "handshake, idle, pool, relay, swaps, verify"
 
 struct request {
 	const struct kt_bench_suite *suite;

@@ -226,7 +226,7 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 	return kt_op_done(
 		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
 			  "s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I}, "
-			  "s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}}",
+			  "s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I}",
 			  "accepted", (json_int_t)s.accepted, "accept_pauses",
 			  (json_int_t)s.accept_pauses, "handshakes_ok", (json_int_t)s.handshakes_ok,
 			  "handshakes_failed", (json_int_t)s.handshakes_failed, "handshaking",
@@ -247,7 +247,8 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 			  (json_int_t)f.keys, "made", (json_int_t)f.made, "checks",
 			  (json_int_t)f.checks, "handoff", "handed_off",
 			  (json_int_t)s.handed_off, "refused", (json_int_t)s.handoff_refused,
-			  "waiting", (json_int_t)s.handoff_waiting),
+			  "waiting", (json_int_t)s.handoff_waiting, "bytes_copied",
+			  (json_int_t)s.bytes_copied),
 		ret_result, error);
 }
 
