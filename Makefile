@@ -155,14 +155,14 @@ TESTS_engine := engine/address engine/backend engine/handoff engine/handshake en
 	engine/soak engine/split engine/tickets engine/tight engine/upstream
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config daemon/watch
-TESTS_bench := bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
+TESTS_bench := bench/calls bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
 TESTS_cli := cli/trace cli/trace_output
 
 TEST_ROOMS := error pool verify tls ktls handoff engine trace control daemon bench cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := bench/handshake.test cli/bench.test cli/dial.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
+TESTS_sh := bench/handshake.test bench/relay.test cli/bench.test cli/dial.test cli/roots.test cli/verify.test daemon/allow.test daemon/command.test daemon/credentials.test daemon/daemon.test \
 	daemon/handoff.test daemon/life.test daemon/origin.test daemon/pools.test daemon/proxy.test daemon/rekey.test daemon/swaps.test daemon/watch.test tls/example.test \
 	verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
@@ -237,6 +237,7 @@ TEST_OBJ_cli/trace = $(OBJ_trace_test) $(call obj,$(SRC_cli_trace))
 TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))
 TEST_OBJ_control/control = $(call obj,$(SRC_control))
 TEST_OBJ_control/message = $(call obj,$(SRC_control))
+TEST_OBJ_bench/calls = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/chains = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/fill = $(call obj,src/bench/fill.c)
 TEST_OBJ_bench/load = $(call obj,$(SRC_bench) $(SRC_control))
