@@ -44,8 +44,8 @@ static const struct argp_option options[] = {
 	 0},
 	{"runs", OPT_RUNS, "N", 0, "Measure each side of each case so often (default 5)", 0},
 	{"seconds", OPT_SECONDS, "S", 0,
-	 "Repeat what is short for so long in each run (default 0.3, of verify 0.2, of handshake "
-	 "1)",
+	 "Repeat what is short for so long in each run (default 0.3, of verify 0.2, of relay 0.5, "
+	 "of handshake 1, of swaps 3)",
 	 0},
 	{0},
 };
@@ -132,7 +132,9 @@ static const struct argp argp = {
 	       "and print medians. WHAT is handshake: the CPU time of handshakes through ktrustd "
 	       "and through other servers; idle: their memory for silent connections; pool: "
 	       "loading pools of roots, and reading them while "
-	       "they are replaced; or verify: verifying chains.",
+	       "they are replaced; relay: bulk data through ktrustd and other servers; swaps: how "
+	       "long "
+	       "handshakes take while a pool is replaced; or verify: verifying chains.",
 };
 
 static int complain_of(const char *path)
