@@ -104,13 +104,14 @@ SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trac
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
 	src/control/message.c
-SRC_bench := src/bench/backend.c src/bench/chains.c src/bench/client.c src/bench/clock.c \
+SRC_bench := src/bench/ask.c src/bench/backend.c src/bench/bulk.c src/bench/calls.c src/bench/chains.c src/bench/client.c src/bench/clock.c \
 	src/bench/fill.c src/bench/find.c src/bench/handshake.c src/bench/idle.c src/bench/interrupt.c \
 	src/bench/json.c src/bench/keys.c src/bench/kind.c src/bench/load.c src/bench/load_ours.c \
-	src/bench/load_stock.c src/bench/machine.c src/bench/material.c src/bench/parties.c \
-	src/bench/pool.c src/bench/progress.c src/bench/readers.c src/bench/roots.c \
+	src/bench/load_pace.c src/bench/load_stock.c src/bench/machine.c src/bench/material.c src/bench/parties.c \
+	src/bench/pool.c src/bench/progress.c src/bench/readers.c src/bench/relay.c src/bench/roots.c \
 	src/bench/run.c src/bench/scratch.c src/bench/serve_stock.c src/bench/server.c \
-	src/bench/session.c src/bench/sides.c src/bench/stage.c src/bench/stats.c src/bench/svg.c src/bench/table.c \
+	src/bench/session.c src/bench/sides.c src/bench/stage.c src/bench/stats.c src/bench/svg.c \
+	src/bench/swaps.c src/bench/table.c \
 	src/bench/verify.c src/bench/verify_limit.c src/bench/verify_ours.c \
 	src/bench/verify_rounds.c src/bench/verify_stock.c
 SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
@@ -154,14 +155,14 @@ TESTS_engine := engine/address engine/backend engine/budget engine/handoff engin
 	engine/soak engine/split engine/tickets engine/tight engine/upstream
 TESTS_control := control/control control/message
 TESTS_daemon := daemon/config daemon/watch
-TESTS_bench := bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
+TESTS_bench := bench/calls bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
 TESTS_cli := cli/trace cli/trace_output
 
 TEST_ROOMS := error pool verify tls ktls handoff engine trace control daemon bench cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
 
 # Shell tests below selftests/, run like the programs, natively and in the guest.
-TESTS_sh := bench/handshake.test cli/bench.test cli/dial.test cli/roots.test cli/verify.test daemon/allow.test daemon/budgets.test daemon/command.test daemon/credentials.test daemon/daemon.test \
+TESTS_sh := bench/handshake.test bench/relay.test cli/bench.test cli/dial.test cli/roots.test cli/verify.test daemon/allow.test daemon/budgets.test daemon/command.test daemon/credentials.test daemon/daemon.test \
 	daemon/forbidden.test daemon/handoff.test daemon/interop.test daemon/life.test daemon/origin.test daemon/pools.test daemon/proxy.test daemon/rekey.test daemon/swaps.test daemon/watch.test tls/example.test \
 	verify/limbo.test
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
@@ -237,11 +238,12 @@ TEST_OBJ_cli/trace = $(OBJ_trace_test) $(call obj,$(SRC_cli_trace))
 TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))
 TEST_OBJ_control/control = $(call obj,$(SRC_control))
 TEST_OBJ_control/message = $(call obj,$(SRC_control))
-TEST_OBJ_bench/chains = $(call obj,$(SRC_bench))
+TEST_OBJ_bench/calls = $(call obj,$(SRC_bench) $(SRC_control))
+TEST_OBJ_bench/chains = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/fill = $(call obj,src/bench/fill.c)
-TEST_OBJ_bench/load = $(call obj,$(SRC_bench))
-TEST_OBJ_bench/server = $(call obj,$(SRC_bench))
-TEST_OBJ_bench/report = $(call obj,$(SRC_bench))
+TEST_OBJ_bench/load = $(call obj,$(SRC_bench) $(SRC_control))
+TEST_OBJ_bench/server = $(call obj,$(SRC_bench) $(SRC_control))
+TEST_OBJ_bench/report = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
 TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)
 TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c src/engine/names.c \

@@ -6,17 +6,23 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/ssl.h>
 
+#include "../../src/bench/clock.h"
 #include "../../src/bench/interrupt.h"
 #include "../../src/bench/load.h"
 #include "../../src/bench/serve_stock.h"
 #include "../../src/bench/server.h"
 #include "../../src/bench/session.h"
 
-#define HELD 50
+#define HELD	50
+#define BULKS	3u
+#define PACED	12u
+#define PACE_NS 2000000u
+#define SLOW_NS 10000000l
 
 FIXTURE(load)
 {
@@ -87,7 +93,8 @@ TEST_F(load, as_many_as_asked_are_made)
 	EXPECT_GE(done, KT_BENCH_IN_FLIGHT);
 }
 
-/* All at once, whatever the number of those under way; what they cost is the server's for so long. */
+/* All at once, whatever the number of those under way; what they cost is the server's for so long.
+ */
 TEST_F(load, connections_are_held)
 {
 	struct kt_error error = {0};
@@ -106,6 +113,49 @@ TEST_F(load, connections_are_held)
 	/* And then it goes on as before. */
 	EXPECT_EQ(0, kt_bench_load_run(self->load, self->server.port, 9, 0, &done, &error));
 	EXPECT_EQ(9, done);
+}
+
+/* Again and again on the same connections; a MB takes 62 records at least (RFC 8446 §5.1). */
+TEST_F(load, bulk_goes_both_ways)
+{
+	struct kt_error error = {0};
+	uint64_t records = 0;
+
+	start(&self->server, kt_bench_serve_stock, &self->values);
+	ASSERT_EQ(0, kt_bench_load_hold(self->load, self->server.port, BULKS, &error));
+	for (unsigned int i = 0; i < 5; i++) {
+		EXPECT_EQ(0,
+			  kt_bench_load_move(self->load, KT_BENCH_GIVE, 1000000, &records, &error))
+		{
+			TH_LOG("%s", error.text);
+		}
+		EXPECT_LE(BULKS * 62, records);
+		EXPECT_EQ(0,
+			  kt_bench_load_move(self->load, KT_BENCH_TAKE, 1000000, &records, &error))
+		{
+			TH_LOG("%s", error.text);
+		}
+		/* The answers. */
+		EXPECT_EQ(BULKS, records);
+	}
+	EXPECT_EQ(0, kt_bench_load_let_go(self->load, &error));
+}
+
+TEST_F(load, paced_connections_begin_when_they_are_due)
+{
+	struct kt_error error = {0};
+	double latencies[PACED] = {0};
+	uint64_t begun = kt_bench_now_ns();
+
+	start(&self->server, kt_bench_serve_stock, &self->values);
+	EXPECT_EQ(0, kt_bench_load_pace(self->load, self->server.port, PACED, PACE_NS, latencies,
+					&error))
+	{
+		TH_LOG("%s", error.text);
+	}
+	EXPECT_LE((PACED - 1) * PACE_NS, kt_bench_now_ns() - begun);
+	for (unsigned int i = 0; i < PACED; i++)
+		EXPECT_LT(0, latencies[i]);
 }
 
 TEST_F(load, memory_of_nobody_is_none)
@@ -140,7 +190,7 @@ TEST_F(load, nobody_there_is_no_refusal)
 
 /* ---- Servers that do something else ---------------------------------------------------------- */
 
-enum fault { ANSWERS_ITSELF, OTHER_BYTE, TICKET, NO_BYTE };
+enum fault { ANSWERS_ITSELF, OTHER_BYTE, TICKET, NO_BYTE, SLOW, OTHER_BULK };
 
 struct faulty {
 	const struct kt_bench_values *values;
@@ -160,14 +210,52 @@ static SSL_CTX *make_context(const struct faulty *faulty)
 	return context;
 }
 
-static void answer(SSL *ssl, enum fault fault)
+/* What the order asks for, but for its last byte. */
+static void answer_order(SSL *ssl)
 {
+	uint8_t order[KT_BENCH_ORDER_LEN], piece[KT_BENCH_PIECE];
+	enum kt_bench_bulk what;
+	uint64_t len;
+
+	if (SSL_read(ssl, order, sizeof order) != sizeof order ||
+	    !kt_bench_order_read(order, &what, &len) || len > sizeof piece)
+		return;
+	memcpy(piece, kt_bench_bulk_at(0), len);
+	piece[len - 1] ^= 1;
+	SSL_write(ssl, piece, (int)len);
+}
+
+/* So that the backend sees the connection, too. */
+static void tell_backend(uint16_t port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(port),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	char byte = 0;
+
+	if (connect(fd, (struct sockaddr *)&address, sizeof address) || write(fd, &byte, 1) != 1 ||
+	    read(fd, &byte, 1) != 1)
+		_exit(1);
+	close(fd);
+}
+
+static void answer(SSL *ssl, const struct faulty *faulty)
+{
+	const struct timespec slow = {.tv_nsec = SLOW_NS};
+	enum fault fault = faulty->fault;
 	char byte;
 
 	if (SSL_accept(ssl) != 1 || fault == NO_BYTE || SSL_read(ssl, &byte, 1) != 1)
 		return;
+	if (fault == SLOW)
+		nanosleep(&slow, NULL);
+	if (fault == SLOW || fault == OTHER_BULK)
+		tell_backend(faulty->values->backend);
 	byte ^= fault == OTHER_BYTE;
 	SSL_write(ssl, &byte, 1);
+	if (fault == OTHER_BULK)
+		answer_order(ssl);
 	SSL_read(ssl, &byte, 1);
 }
 
@@ -190,7 +278,7 @@ static int serve_faulty(void *arg)
 
 		if (fd < 0 || !ssl || SSL_set_fd(ssl, fd) != 1)
 			return 1;
-		answer(ssl, faulty->fault);
+		answer(ssl, faulty);
 		SSL_free(ssl);
 		close(fd);
 	}
@@ -235,6 +323,44 @@ TEST_F(load, silence_is_told)
 {
 	expect_complaint(self->load, &self->server, &self->values, NO_BYTE, ECONNREFUSED,
 			 "receiving failed");
+}
+
+TEST_F(load, bulk_that_was_not_sent_is_told)
+{
+	struct faulty faulty = {&self->values, OTHER_BULK};
+	struct kt_error error = {0};
+	uint64_t records = 77;
+
+	start(&self->server, serve_faulty, &faulty);
+	ASSERT_EQ(0, kt_bench_load_hold(self->load, self->server.port, 1, &error))
+	{
+		TH_LOG("%s", error.text);
+	}
+	EXPECT_EQ(-EPROTO, kt_bench_load_move(self->load, KT_BENCH_GIVE, 1000, &records, &error));
+	EXPECT_NE(NULL, strstr(error.text, "other bytes came"))
+	{
+		TH_LOG("%s", error.text);
+	}
+	EXPECT_EQ(77, records);
+	EXPECT_EQ(0, kt_bench_load_let_go(self->load, NULL));
+}
+
+/* It serves one after the other; those that had to wait for it have waited since they were due. */
+TEST_F(load, waiting_for_a_slow_server_counts)
+{
+	struct faulty faulty = {&self->values, SLOW};
+	double latencies[PACED] = {0}, most = 0;
+	struct kt_error error = {0};
+
+	start(&self->server, serve_faulty, &faulty);
+	EXPECT_EQ(0, kt_bench_load_pace(self->load, self->server.port, PACED, PACE_NS, latencies,
+					&error))
+	{
+		TH_LOG("%s", error.text);
+	}
+	for (unsigned int i = 0; i < PACED; i++)
+		most = latencies[i] > most ? latencies[i] : most;
+	EXPECT_LT((double)(PACED * SLOW_NS - PACED * PACE_NS) / 1e3, most);
 }
 
 TEST_HARNESS_MAIN

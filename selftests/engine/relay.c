@@ -234,6 +234,9 @@ TEST_F_TIMEOUT(relay, carries_much_both_ways_at_once, 120)
 	rig_await_ends(&self->rig, "closed", 1);
 	EXPECT_EQ(end.amount, rig_stats(&self->rig).bytes_in);
 	EXPECT_EQ(end.amount, rig_stats(&self->rig).bytes_out);
+	/* Each byte, of both directions, was read and written. */
+	EXPECT_LE(4 * end.amount, rig_stats(&self->rig).bytes_copied);
+	EXPECT_GT(5 * end.amount, rig_stats(&self->rig).bytes_copied);
 	free(duplex);
 }
 

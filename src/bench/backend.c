@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define BACKLOG 128
-#define ENDED	-1 /* of echo */
+#define ENDED	-1 /* of what goes on with a connection */
 
 void kt_bench_backend_init(struct kt_bench_backend *backend, int epoll)
 {
@@ -104,35 +104,111 @@ static int take(struct kt_bench_backend *backend, int listening, struct kt_error
 	return 0;
 }
 
-/* What has come is a few bytes, which a socket that was never written to has room for. */
-static int echo(struct kt_bench_spot *spot)
+/* Whether there is room counts only for who has something to send. */
+static int watch_for(struct kt_bench_backend *backend, struct kt_bench_spot *spot, uint32_t events)
 {
-	char bytes[256];
-	ssize_t got = recv(spot->fd, bytes, sizeof bytes, 0);
+	struct epoll_event event = {.events = events, .data.ptr = spot};
 
-	if (got < 0 && errno == EAGAIN)
-		return 0;
-	if (got <= 0 || send(spot->fd, bytes, (size_t)got, MSG_NOSIGNAL) != got)
+	return epoll_ctl(backend->epoll, EPOLL_CTL_MOD, spot->fd, &event) ? ENDED : 0;
+}
+
+/* Of recv or send: 0, not now. */
+static ssize_t moved(ssize_t done)
+{
+	if (done > 0)
+		return done;
+	return done < 0 && errno == EAGAIN ? 0 : ENDED;
+}
+
+static ssize_t piece_of(const struct kt_bench_spot *spot)
+{
+	uint64_t left = spot->len - spot->place;
+
+	return left < KT_BENCH_PIECE ? (ssize_t)left : KT_BENCH_PIECE;
+}
+
+static int give(struct kt_bench_backend *backend, struct kt_bench_spot *spot)
+{
+	ssize_t put = moved(send(spot->fd, kt_bench_bulk_at(spot->place), (size_t)piece_of(spot),
+				 MSG_NOSIGNAL));
+
+	if (put == ENDED)
 		return ENDED;
-	return (int)got;
+	spot->place += (uint64_t)put;
+	if (spot->place < spot->len)
+		return 0;
+	spot->order_len = 0;
+	return watch_for(backend, spot, EPOLLIN);
+}
+
+static int take_bulk(struct kt_bench_spot *spot)
+{
+	static uint8_t bytes[KT_BENCH_PIECE];
+	const uint8_t answer = KT_BENCH_TAKEN;
+	ssize_t got = moved(recv(spot->fd, bytes, (size_t)piece_of(spot), 0));
+
+	if (got == ENDED || memcmp(bytes, kt_bench_bulk_at(spot->place), (size_t)got))
+		return ENDED;
+	spot->place += (uint64_t)got;
+	if (spot->place < spot->len)
+		return 0;
+	spot->order_len = 0;
+	return send(spot->fd, &answer, 1, MSG_NOSIGNAL) == 1 ? 0 : ENDED;
+}
+
+static int obey(struct kt_bench_backend *backend, struct kt_bench_spot *spot)
+{
+	spot->place = 0;
+	if (!kt_bench_order_read(spot->order, &spot->what, &spot->len) || !spot->len)
+		return ENDED;
+	return spot->what == KT_BENCH_GIVE ? watch_for(backend, spot, EPOLLOUT) : 0;
+}
+
+/* One byte goes back, for which a socket that has sent all it had to has room. */
+static int echo(struct kt_bench_backend *backend, struct kt_bench_spot *spot)
+{
+	spot->order_len = 0;
+	if (send(spot->fd, spot->order, 1, MSG_NOSIGNAL) != 1)
+		return ENDED;
+	backend->echoed += !spot->echoed;
+	spot->echoed = true;
+	return 0;
+}
+
+static bool may_be_order(const struct kt_bench_spot *spot)
+{
+	return spot->order[0] == KT_BENCH_GIVE || spot->order[0] == KT_BENCH_TAKE;
+}
+
+/* No further than the order: what follows is another's to read. */
+static int listen_to(struct kt_bench_backend *backend, struct kt_bench_spot *spot)
+{
+	size_t want = spot->order_len ? KT_BENCH_ORDER_LEN - spot->order_len : 1;
+	ssize_t got = moved(recv(spot->fd, spot->order + spot->order_len, want, 0));
+
+	if (got <= 0)
+		return (int)got;
+	spot->order_len += (unsigned int)got;
+	if (!may_be_order(spot))
+		return echo(backend, spot);
+	return spot->order_len == KT_BENCH_ORDER_LEN ? obey(backend, spot) : 0;
+}
+
+static int go_on(struct kt_bench_backend *backend, struct kt_bench_spot *spot)
+{
+	if (spot->order_len < KT_BENCH_ORDER_LEN)
+		return listen_to(backend, spot);
+	return spot->what == KT_BENCH_GIVE ? give(backend, spot) : take_bulk(spot);
 }
 
 int kt_bench_backend_event(struct kt_bench_backend *backend, struct kt_bench_spot *spot,
 			   struct kt_error *error)
 {
-	int got;
-
 	if (spot->is == KT_BENCH_LISTENS_AT)
 		return take(backend, spot->fd, error);
-	if (spot->is != KT_BENCH_CONNECTION)
-		return 0;
-	got = echo(spot);
-	if (got == ENDED) {
+	if (spot->is == KT_BENCH_CONNECTION && go_on(backend, spot) == ENDED) {
 		end(spot);
 		backend->live--;
-	} else if (got > 0 && !spot->echoed) {
-		spot->echoed = true;
-		backend->echoed++;
 	}
 	return 0;
 }

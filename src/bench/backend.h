@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The plain backend behind the servers: what comes is sent back, and a connection that the other
- * side ends is ended. It counts. Its descriptors are in an epoll of the caller's, who hands on what
- * that tells: data.ptr is a struct kt_bench_spot.
+ * The plain backend behind the servers: a byte that comes is sent back, an order for bulk data
+ * (bulk.h) is followed, and a connection that the other side ends is ended. It counts. Its
+ * descriptors are in an epoll of the caller's, who hands on what that tells: data.ptr is a struct
+ * kt_bench_spot.
  *
  * Threads: one.
  */
@@ -14,6 +15,8 @@
 
 #include <ktrust/error.h>
 
+#include "bulk.h"
+
 #define KT_BENCH_SPOTS	 4096u /* connections at a time */
 #define KT_BENCH_LISTENS 8u
 
@@ -21,7 +24,12 @@
 struct kt_bench_spot {
 	enum { KT_BENCH_FREE, KT_BENCH_LISTENS_AT, KT_BENCH_CONNECTION, KT_BENCH_CLIENT } is;
 	int fd;
-	bool echoed; /* of a connection: it has got its byte back */
+	/* Of a connection: */
+	bool echoed; /* it has got its byte back */
+	uint8_t order[KT_BENCH_ORDER_LEN];
+	unsigned int order_len; /* bytes of it that have come; all: it is being followed */
+	enum kt_bench_bulk what;
+	uint64_t place, len; /* of the stretch */
 };
 
 struct kt_bench_backend {

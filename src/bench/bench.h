@@ -86,7 +86,7 @@ struct kt_bench_suite {
 };
 
 extern const struct kt_bench_suite kt_bench_handshake, kt_bench_idle, kt_bench_pool,
-	kt_bench_verify;
+	kt_bench_relay, kt_bench_swaps, kt_bench_verify;
 
 struct kt_bench_result {
 	const struct kt_bench_case *of;

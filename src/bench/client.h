@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bulk.h"
 #include "parties.h"
 
 enum kt_bench_step {
@@ -16,8 +17,11 @@ enum kt_bench_step {
 	KT_BENCH_SHAKE,
 	KT_BENCH_SEND,
 	KT_BENCH_RECEIVE,
-	KT_BENCH_STAY,	/* it has its byte, and says no more */
-	KT_BENCH_LEAVE, /* it said that it goes, and waits for the server's end */
+	KT_BENCH_STAY,	 /* it has its byte, or all of the bulk, and says no more */
+	KT_BENCH_ORDER,	 /* … until it orders bulk data, … */
+	KT_BENCH_BULK,	 /* … has all of it come or gone, */
+	KT_BENCH_ANSWER, /* … and that it went is answered */
+	KT_BENCH_LEAVE,	 /* it said that it goes, and waits for the server's end */
 	KT_BENCH_DONE,
 };
 
@@ -27,6 +31,10 @@ struct kt_bench_client {
 	enum kt_bench_step step;
 	bool got_ticket;
 	bool takes_tickets; /* a ticket is no error; set by whoever made it */
+	uint64_t records; /* of TLS that came, so far, of any kind */
+	/* The bulk data that it orders; kt_bench_client_order. */
+	enum kt_bench_bulk what;
+	uint64_t place, len;
 	bool stays; /* it goes no further than KT_BENCH_STAY; as kt_bench_client_begin leaves it: no
 		     */
 };
@@ -47,6 +55,9 @@ KT_WARN_UNUSED int kt_bench_client_begin(struct kt_bench_client *client, SSL_CTX
  * -ECONNREFUSED where the server ended it, by an alert or without.
  */
 KT_WARN_UNUSED int kt_bench_client_go_on(struct kt_bench_client *client, struct kt_error *error);
+
+/* Of one that stays: the next step is to order so many bytes, at least one. */
+void kt_bench_client_order(struct kt_bench_client *client, enum kt_bench_bulk what, uint64_t len);
 
 /* Idle again, whatever it was. */
 void kt_bench_client_end(struct kt_bench_client *client);

@@ -23,13 +23,14 @@ static int warm_up(struct kt_bench_stage *stage, size_t side, double seconds,
 	return ret;
 }
 
-static int rate(struct kt_bench_stage *stage, size_t side, const struct kt_bench_options *options,
-		double *ret_value, struct kt_error *error)
+static int rate(const struct kt_bench_case *of, struct kt_bench_stage *stage, size_t side,
+		const struct kt_bench_options *options, double *ret_value, struct kt_error *error)
 {
 	const struct kt_bench_server *server = &stage->servers[side];
 	uint64_t before, after, done;
 	int ret = warm_up(stage, side, options->seconds, error);
 
+	(void)of;
 	if (ret == 0)
 		ret = kt_bench_server_cpu_ns(server, &before, error);
 	if (ret == 0)

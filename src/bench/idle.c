@@ -65,7 +65,7 @@ static int hold(struct kt_bench_stage *stage, const struct kt_bench_server *serv
 }
 
 /* Of a fresh server: memory that was needed once may be kept. */
-static int measure(struct kt_bench_stage *stage, size_t side,
+static int measure(const struct kt_bench_case *of, struct kt_bench_stage *stage, size_t side,
 		   const struct kt_bench_options *options, double *ret_value,
 		   struct kt_error *error)
 {
@@ -73,6 +73,7 @@ static int measure(struct kt_bench_stage *stage, size_t side,
 	uint64_t before, after, done;
 	int ret = kt_bench_stage_restart(stage, side, error);
 
+	(void)of;
 	(void)options;
 	if (ret == 0)
 		ret = kt_bench_load_run(stage->load, server->port, WARM_UP, 0, &done, error);

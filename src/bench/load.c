@@ -11,39 +11,12 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "backend.h"
-#include "client.h"
 #include "clock.h"
 #include "interrupt.h"
+#include "load_in.h"
 
 #define LIMIT_MS 20000 /* without an event */
 #define EVENTS	 16
-
-/* A place for a connection of a client. */
-struct lane {
-	struct kt_bench_spot spot; /* first: what epoll tells of */
-	struct kt_bench_client client;
-};
-
-struct kt_bench_load {
-	int epoll;
-	struct kt_bench_backend backend;
-	SSL_CTX *clients[KT_BENCH_CLIENTS]; /* without certificates only the first */
-	unsigned int client_count;
-	unsigned int next; /* of the clients */
-	SSL_CTX *stranger;
-	struct lane lanes[KT_BENCH_IN_FLIGHT];
-	struct lane *held; /* NULL: none are */
-	unsigned int held_count;
-};
-
-/* What a run is to do, and has done. */
-struct run {
-	uint16_t port;
-	unsigned int count; /* 0: for a time */
-	uint64_t until_ns;
-	uint64_t begun, done;
-};
 
 /* ---- Making ---------------------------------------------------------------------------------- */
 
@@ -92,7 +65,7 @@ void kt_bench_load_take_tickets(struct kt_bench_load *load)
 		load->lanes[i].client.takes_tickets = true;
 }
 
-static void end_lane(struct lane *lane)
+void kt_bench_lane_end(struct kt_bench_lane *lane)
 {
 	kt_bench_client_end(&lane->client);
 	lane->spot.is = KT_BENCH_FREE;
@@ -101,13 +74,13 @@ static void end_lane(struct lane *lane)
 static void end_lanes(struct kt_bench_load *load)
 {
 	for (size_t i = 0; i < KT_BENCH_IN_FLIGHT; i++)
-		end_lane(&load->lanes[i]);
+		kt_bench_lane_end(&load->lanes[i]);
 }
 
 static void end_held(struct kt_bench_load *load)
 {
 	for (unsigned int i = 0; i < load->held_count; i++)
-		end_lane(&load->held[i]);
+		kt_bench_lane_end(&load->held[i]);
 	free(load->held);
 	load->held = NULL;
 	load->held_count = 0;
@@ -135,8 +108,8 @@ int kt_bench_load_listen(struct kt_bench_load *load, uint16_t *ret_port, struct 
 
 /* ---- Clients --------------------------------------------------------------------------------- */
 
-static int begin(struct kt_bench_load *load, struct lane *lane, SSL_CTX *context, uint16_t port,
-		 struct kt_error *error)
+int kt_bench_lane_begin(struct kt_bench_load *load, struct kt_bench_lane *lane, SSL_CTX *context,
+			uint16_t port, struct kt_error *error)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 				    .data.ptr = &lane->spot};
@@ -150,60 +123,92 @@ static int begin(struct kt_bench_load *load, struct lane *lane, SSL_CTX *context
 	return 0;
 }
 
-static bool goes_on(const struct run *run)
+SSL_CTX *kt_bench_load_next_client(struct kt_bench_load *load)
 {
+	load->next = (load->next + 1) % load->client_count;
+	return load->clients[load->next];
+}
+
+static bool goes_on(const struct kt_bench_load_run *run)
+{
+	if (run->latencies_us)
+		return false;
 	if (run->count)
 		return run->begun < run->count;
 	/* At least one, however short the time. */
 	return run->begun == 0 || kt_bench_now_ns() < run->until_ns;
 }
 
-static int begin_next(struct kt_bench_load *load, struct run *run, struct lane *lane,
-		      struct kt_error *error)
+static int begin_next(struct kt_bench_load *load, struct kt_bench_load_run *run,
+		      struct kt_bench_lane *lane, struct kt_error *error)
 {
 	if (!goes_on(run))
 		return 0;
 	run->begun++;
-	load->next = (load->next + 1) % load->client_count;
-	return begin(load, lane, load->clients[load->next], run->port, error);
+	return kt_bench_lane_begin(load, lane, kt_bench_load_next_client(load), run->port, error);
 }
 
-static int go_on(struct kt_bench_load *load, struct run *run, struct lane *lane,
-		 struct kt_error *error)
+/* It has got its byte: the server has let it in, and the backend has answered. */
+static void note_latency(struct kt_bench_load_run *run, struct kt_bench_lane *lane)
 {
+	if (!lane->due_ns || lane->client.step < KT_BENCH_LEAVE)
+		return;
+	run->latencies_us[run->measured++] = (double)(kt_bench_now_ns() - lane->due_ns) / 1e3;
+	lane->due_ns = 0;
+}
+
+static int go_on(struct kt_bench_load *load, struct kt_bench_load_run *run,
+		 struct kt_bench_lane *lane, struct kt_error *error)
+{
+	bool stayed = lane->client.step == KT_BENCH_STAY;
 	int ret = kt_bench_client_go_on(&lane->client, error);
 
-	if (ret == 0 && lane->client.step == KT_BENCH_STAY)
+	/* An event may come late. */
+	if (ret == 0 && lane->client.step == KT_BENCH_STAY && !stayed)
 		run->done++;
+	if (ret == 0 && run->latencies_us)
+		note_latency(run, lane);
 	if (ret || lane->client.step != KT_BENCH_DONE)
 		return ret;
-	end_lane(lane);
+	kt_bench_lane_end(lane);
 	run->done++;
 	return begin_next(load, run, lane, error);
 }
 
 /* ---- The loop -------------------------------------------------------------------------------- */
 
-static int handle(struct kt_bench_load *load, struct run *run, struct kt_bench_spot *spot,
-		  struct kt_error *error)
+static int handle(struct kt_bench_load *load, struct kt_bench_load_run *run,
+		  struct kt_bench_spot *spot, struct kt_error *error)
 {
 	if (spot->is == KT_BENCH_CLIENT)
-		return go_on(load, run, (struct lane *)spot, error);
+		return go_on(load, run, (struct kt_bench_lane *)spot, error);
 	return kt_bench_backend_event(&load->backend, spot, error);
 }
 
-/* Wait for events and handle them. */
-static int turn(struct kt_bench_load *load, struct run *run, struct kt_error *error)
+static int wait_for(struct kt_bench_load *load, uint64_t until_ns, struct epoll_event *events)
+{
+	uint64_t now = kt_bench_now_ns(), limit = LIMIT_MS * 1000000ull;
+	struct timespec wait;
+
+	if (until_ns)
+		limit = until_ns > now ? until_ns - now : 0;
+	wait.tv_sec = (time_t)(limit / 1000000000u);
+	wait.tv_nsec = (long)(limit % 1000000000u);
+	return epoll_pwait2(load->epoll, events, EVENTS, &wait, NULL);
+}
+
+int kt_bench_load_turn(struct kt_bench_load *load, struct kt_bench_load_run *run, uint64_t until_ns,
+		       struct kt_error *error)
 {
 	struct epoll_event events[EVENTS];
 	int ret = kt_bench_interrupted(error), count;
 
 	if (ret)
 		return ret;
-	count = epoll_wait(load->epoll, events, EVENTS, LIMIT_MS);
+	count = wait_for(load, until_ns, events);
 	if (count < 0 && errno != EINTR)
 		return kt_error_set(error, errno, "epoll", 0, "%s", strerror(errno));
-	if (count == 0)
+	if (count == 0 && !until_ns)
 		return kt_error_set(error, ETIMEDOUT, "", 0, "nothing happens for %d s",
 				    LIMIT_MS / 1000);
 	for (int i = 0; i < count && ret == 0; i++)
@@ -211,7 +216,8 @@ static int turn(struct kt_bench_load *load, struct run *run, struct kt_error *er
 	return ret;
 }
 
-static int make_connections(struct kt_bench_load *load, struct run *run, struct kt_error *error)
+static int make_connections(struct kt_bench_load *load, struct kt_bench_load_run *run,
+			    struct kt_error *error)
 {
 	int ret = 0;
 
@@ -219,14 +225,16 @@ static int make_connections(struct kt_bench_load *load, struct run *run, struct 
 		ret = begin_next(load, run, &load->lanes[i], error);
 	/* The servers' ends towards the backend too. */
 	while (ret == 0 && (run->done < run->begun || load->backend.live))
-		ret = turn(load, run, error);
+		ret = kt_bench_load_turn(load, run, 0, error);
 	end_lanes(load);
 	return ret;
 }
 
-static int compare(const struct kt_bench_backend *backend, const struct run *run,
-		   struct kt_error *error)
+int kt_bench_load_compare(const struct kt_bench_load *load, const struct kt_bench_load_run *run,
+			  struct kt_error *error)
 {
+	const struct kt_bench_backend *backend = &load->backend;
+
 	if (backend->connections == run->done && backend->echoed == run->done)
 		return 0;
 	return kt_error_set(error, EPROTO, "", 0,
@@ -235,43 +243,43 @@ static int compare(const struct kt_bench_backend *backend, const struct run *run
 			    run->done, backend->connections, backend->echoed);
 }
 
-static void count_anew(struct kt_bench_backend *backend)
+void kt_bench_load_count_anew(struct kt_bench_load *load)
 {
-	backend->connections = 0;
-	backend->echoed = 0;
+	load->backend.connections = 0;
+	load->backend.echoed = 0;
 }
 
 int kt_bench_load_run(struct kt_bench_load *load, uint16_t port, unsigned int count, double seconds,
 		      uint64_t *ret_done, struct kt_error *error)
 {
-	struct run run = {.port = port,
-			  .count = count,
-			  .until_ns = kt_bench_now_ns() + (uint64_t)(seconds * 1e9)};
+	struct kt_bench_load_run run = {.port = port,
+					.count = count,
+					.until_ns = kt_bench_now_ns() + (uint64_t)(seconds * 1e9)};
 	int ret;
 
-	count_anew(&load->backend);
+	kt_bench_load_count_anew(load);
 	ret = make_connections(load, &run, error);
 	if (ret == 0)
-		ret = compare(&load->backend, &run, error);
+		ret = kt_bench_load_compare(load, &run, error);
 	if (ret == 0)
 		*ret_done = run.done;
 	return ret;
 }
 
 /* Those under way are few, whatever is held: as on a real day. */
-static int hold(struct kt_bench_load *load, struct run *run, struct kt_error *error)
+static int hold(struct kt_bench_load *load, struct kt_bench_load_run *run, struct kt_error *error)
 {
 	int ret = 0;
 
 	while (ret == 0 && run->done < run->count) {
 		if (run->begun < run->count && run->begun - run->done < KT_BENCH_IN_FLIGHT) {
-			struct lane *lane = &load->held[run->begun++];
+			struct kt_bench_lane *lane = &load->held[run->begun++];
 
-			load->next = (load->next + 1) % load->client_count;
-			ret = begin(load, lane, load->clients[load->next], run->port, error);
+			ret = kt_bench_lane_begin(load, lane, kt_bench_load_next_client(load),
+						  run->port, error);
 			lane->client.stays = true;
 		} else {
-			ret = turn(load, run, error);
+			ret = kt_bench_load_turn(load, run, 0, error);
 		}
 	}
 	return ret;
@@ -280,50 +288,78 @@ static int hold(struct kt_bench_load *load, struct run *run, struct kt_error *er
 int kt_bench_load_hold(struct kt_bench_load *load, uint16_t port, unsigned int count,
 		       struct kt_error *error)
 {
-	struct run run = {.port = port, .count = count};
+	struct kt_bench_load_run run = {.port = port, .count = count};
 	int ret;
 
-	count_anew(&load->backend);
+	kt_bench_load_count_anew(load);
 	load->held = calloc(count, sizeof *load->held);
 	if (!load->held)
 		return kt_error_set(error, ENOMEM, "clients", 0, "out of memory");
 	load->held_count = count;
 	ret = hold(load, &run, error);
 	if (ret == 0)
-		ret = compare(&load->backend, &run, error);
+		ret = kt_bench_load_compare(load, &run, error);
 	if (ret)
 		end_held(load);
 	return ret;
 }
 
+static uint64_t records_of(const struct kt_bench_load *load)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < load->held_count; i++)
+		sum += load->held[i].client.records;
+	return sum;
+}
+
+int kt_bench_load_move(struct kt_bench_load *load, enum kt_bench_bulk what, uint64_t len,
+		       uint64_t *ret_records, struct kt_error *error)
+{
+	struct kt_bench_load_run run = {.count = load->held_count, .begun = load->held_count};
+	uint64_t before = records_of(load);
+	int ret = 0;
+
+	for (unsigned int i = 0; i < load->held_count && ret == 0; i++) {
+		kt_bench_client_order(&load->held[i].client, what, len);
+		ret = go_on(load, &run, &load->held[i], error);
+	}
+	while (ret == 0 && run.done < run.count)
+		ret = kt_bench_load_turn(load, &run, 0, error);
+	if (ret == 0)
+		*ret_records = records_of(load) - before;
+	return ret;
+}
+
 int kt_bench_load_let_go(struct kt_bench_load *load, struct kt_error *error)
 {
-	struct run run = {.count = 0};
+	struct kt_bench_load_run run = {.count = 0};
 	int ret = 0;
 
 	end_held(load);
 	while (ret == 0 && load->backend.live)
-		ret = turn(load, &run, error);
+		ret = kt_bench_load_turn(load, &run, 0, error);
 	return ret;
 }
 
 /* 0: the stranger got its byte back; -ECONNREFUSED: it did not. */
-static int let_stranger_try(struct kt_bench_load *load, struct run *run, struct kt_error *error)
+static int let_stranger_try(struct kt_bench_load *load, struct kt_bench_load_run *run,
+			    struct kt_error *error)
 {
 	int ret = 0, rest = 0;
 
 	while (ret == 0 && run->done == 0)
-		ret = turn(load, run, error);
+		ret = kt_bench_load_turn(load, run, 0, error);
 	end_lanes(load);
 	while (rest == 0 && load->backend.live)
-		rest = turn(load, run, error);
+		rest = kt_bench_load_turn(load, run, 0, error);
 	return rest ? rest : ret;
 }
 
 int kt_bench_load_is_refused(struct kt_bench_load *load, uint16_t port, struct kt_error *error)
 {
-	struct run run = {.port = port, .count = 1, .begun = 1};
-	int ret = begin(load, &load->lanes[0], load->stranger, port, error);
+	struct kt_bench_load_run run = {.port = port, .count = 1, .begun = 1};
+	int ret = kt_bench_lane_begin(load, &load->lanes[0], load->stranger, port, error);
 
 	/* Nobody there to refuse it is something else. */
 	if (ret)

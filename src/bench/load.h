@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bulk.h"
 #include "parties.h"
 
 #define KT_BENCH_IN_FLIGHT 8u
@@ -54,6 +55,24 @@ KT_WARN_UNUSED int kt_bench_load_run(struct kt_bench_load *load, uint16_t port, 
 KT_WARN_UNUSED int kt_bench_load_hold(struct kt_bench_load *load, uint16_t port, unsigned int count,
 				      struct kt_error *error);
 KT_WARN_UNUSED int kt_bench_load_let_go(struct kt_bench_load *load, struct kt_error *error);
+
+/*
+ * Those that are held order so many bytes each (bulk.h), all at the same time, until all have come;
+ * each byte is looked at, where it comes to. *ret_records: of TLS, that came to the clients. Errors
+ * as of kt_bench_load_run, after which there is but letting go.
+ */
+KT_WARN_UNUSED int kt_bench_load_move(struct kt_bench_load *load, enum kt_bench_bulk what,
+				      uint64_t len, uint64_t *ret_records, struct kt_error *error);
+
+/*
+ * So many connections, one each interval_ns, whether those before are done or not. latencies_us has
+ * room for count: of each the time from when it was to begin (not from when it did, so that waiting
+ * for its turn counts) until its byte was back, in microseconds, in any order. Errors as of
+ * kt_bench_load_run.
+ */
+KT_WARN_UNUSED int kt_bench_load_pace(struct kt_bench_load *load, uint16_t port, unsigned int count,
+				      uint64_t interval_ns, double *latencies_us,
+				      struct kt_error *error);
 
 /* The stranger tries. 0: it was refused; -EPERM: it was let in. */
 KT_WARN_UNUSED int kt_bench_load_is_refused(struct kt_bench_load *load, uint16_t port,

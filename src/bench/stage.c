@@ -42,9 +42,9 @@ static void share_cpus(const struct kt_bench_stage *stage)
 /* ---- Preparing ------------------------------------------------------------------------------- */
 
 static int find_sides(struct kt_bench_stage *stage, const struct kt_bench_options *options,
-		      struct kt_error *error)
+		      size_t sides, struct kt_error *error)
 {
-	for (size_t side = 0; side < KT_BENCH_SIDES; side++) {
+	for (size_t side = 0; side < sides; side++) {
 		int ret;
 
 		if (side == KT_BENCH_LIMIT)
@@ -69,9 +69,8 @@ static int check_refusal(struct kt_bench_stage *stage, size_t side, struct kt_er
 
 static int start(struct kt_bench_stage *stage, size_t side, struct kt_error *error)
 {
-	return kt_bench_side_start(side, &stage->found[side], &stage->scratch,
-				   &stage->values[side], stage->server_cpu, &stage->servers[side],
-				   error);
+	return kt_bench_side_start(side, &stage->found[side], &stage->scratch, &stage->values[side],
+				   stage->server_cpu, &stage->servers[side], error);
 }
 
 /* On the same port: its settings are written once. */
@@ -99,9 +98,9 @@ static int start_first(struct kt_bench_stage *stage, size_t side, struct kt_erro
 }
 
 static int set_up(struct kt_bench_stage *stage, const struct kt_bench_options *options,
-		  struct kt_error *error)
+		  size_t sides, struct kt_error *error)
 {
-	int ret = find_sides(stage, options, error);
+	int ret = find_sides(stage, options, sides, error);
 
 	if (ret == 0)
 		ret = kt_bench_scratch_make(&stage->scratch, error);
@@ -148,7 +147,8 @@ int kt_bench_stage_prepare(size_t size, const struct kt_bench_options *options, 
 	/* What the servers leave behind comes to us, who end it. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	divide_cpus(stage);
-	ret = set_up(stage, options, error);
+	ret = set_up(stage, options,
+		     size == KT_BENCH_MTLS_OURS ? KT_BENCH_OURS + 1 : KT_BENCH_SIDES, error);
 	if (ret) {
 		kt_bench_stage_finish(stage);
 		return ret;

@@ -18,11 +18,12 @@
 #include "server.h"
 #include "sides.h"
 
-/* What clients show, by kt_bench_case.size. */
+/* What clients show, by kt_bench_case.size; the last is without other servers than ours. */
 enum kt_bench_stage_kind {
 	KT_BENCH_SERVER_ONLY,
 	KT_BENCH_MTLS,
 	KT_BENCH_MTLS_TICKETS, /* and servers send tickets as they like; nobody uses them */
+	KT_BENCH_MTLS_OURS,
 };
 
 struct kt_bench_stage {
@@ -52,16 +53,15 @@ KT_WARN_UNUSED int kt_bench_stage_restart(struct kt_bench_stage *stage, size_t s
 
 /*
  * Of a suite's file: kt_bench_case.measure and .peers, each side by
- *   int measure(struct kt_bench_stage *stage, size_t side, const struct kt_bench_options *options,
- *               double *ret_value, struct kt_error *error);
+ *   int measure(const struct kt_bench_case *of, struct kt_bench_stage *stage, size_t side,
+ *               const struct kt_bench_options *options, double *ret_value, struct kt_error *error);
  */
 #define KT_BENCH_STAGE_SIDE(name, measure, side)                                                   \
 	static int name(const struct kt_bench_case *of, void *state,                               \
 			const struct kt_bench_options *options, double *ret_value,                 \
 			struct kt_error *error)                                                    \
 	{                                                                                          \
-		(void)of;                                                                          \
-		return measure(state, (side), options, ret_value, error);                          \
+		return measure(of, state, (side), options, ret_value, error);                      \
 	}
 #define KT_BENCH_STAGE_SIDES(measure)                                                              \
 	KT_BENCH_STAGE_SIDE(ours, measure, KT_BENCH_OURS)                                          \

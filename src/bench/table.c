@@ -3,6 +3,7 @@
 #include "bench.h"
 
 #include <math.h>
+#include <string.h>
 
 #define WIDTH 10 /* of a figure */
 
@@ -63,13 +64,28 @@ void kt_bench_write_table(const struct kt_bench_report *report, FILE *to)
 	}
 }
 
+/* Whether an earlier case has said the same of this side. */
+static bool was_said(const struct kt_bench_report *report, size_t index, size_t side)
+{
+	const char *note = report->results[index].notes[side];
+
+	for (size_t i = 0; i < index; i++)
+		if (report->results[i].of->measure[side] &&
+		    isnan(report->results[i].medians[side]) &&
+		    strcmp(report->results[i].notes[side], note) == 0)
+			return true;
+	return false;
+}
+
 void kt_bench_write_absent(const struct kt_bench_report *report, FILE *to)
 {
-	const struct kt_bench_result *result = report->results;
+	for (size_t i = 0; i < report->count; i++) {
+		const struct kt_bench_result *result = &report->results[i];
 
-	/* All cases of a suite have the same sides. */
-	for (size_t side = 0; side < KT_BENCH_SIDES; side++)
-		if (result->of->measure[side] && isnan(result->medians[side]))
-			fprintf(to, "ktrust: %s: left out: %s\n",
-				kt_bench_side_name(result->of, side), result->notes[side]);
+		for (size_t side = 0; side < KT_BENCH_SIDES; side++)
+			if (result->of->measure[side] && isnan(result->medians[side]) &&
+			    !was_said(report, i, side))
+				fprintf(to, "ktrust: %s: left out: %s\n",
+					kt_bench_side_name(result->of, side), result->notes[side]);
+	}
 }

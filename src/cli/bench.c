@@ -19,8 +19,9 @@ enum { OPT_KTRUSTD = 256, OPT_ONLY, OPT_PEERS, OPT_PLOT, OPT_ROOTS, OPT_RUNS, OP
 #define SECONDS_MAX 3600
 
 static const struct kt_bench_suite *const suites[] = {&kt_bench_handshake, &kt_bench_idle,
-						      &kt_bench_pool, &kt_bench_verify};
-#define SUITES "handshake, idle, pool, verify"
+						      &kt_bench_pool,	   &kt_bench_relay,
+						      &kt_bench_swaps,	   &kt_bench_verify};
+#define SUITES "handshake, idle, pool, relay, swaps, verify"
 
 struct request {
 	const struct kt_bench_suite *suite;
@@ -43,8 +44,8 @@ static const struct argp_option options[] = {
 	 0},
 	{"runs", OPT_RUNS, "N", 0, "Measure each side of each case so often (default 5)", 0},
 	{"seconds", OPT_SECONDS, "S", 0,
-	 "Repeat what is short for so long in each run (default 0.3, of verify 0.2, of handshake "
-	 "1)",
+	 "Repeat what is short for so long in each run (default 0.3, of verify 0.2, of relay 0.5, "
+	 "of handshake 1, of swaps 3)",
 	 0},
 	{0},
 };
@@ -131,7 +132,9 @@ static const struct argp argp = {
 	       "and print medians. WHAT is handshake: the CPU time of handshakes through ktrustd "
 	       "and through other servers; idle: their memory for silent connections; pool: "
 	       "loading pools of roots, and reading them while "
-	       "they are replaced; or verify: verifying chains.",
+	       "they are replaced; relay: bulk data through ktrustd and other servers; swaps: how "
+	       "long "
+	       "handshakes take while a pool is replaced; or verify: verifying chains.",
 };
 
 static int complain_of(const char *path)

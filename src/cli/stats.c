@@ -33,7 +33,7 @@ static void print_text(json_t *stats)
 	static const char *const plain[] = {
 		"accepted",    "accept_pauses", "handshakes_ok", "handshakes_failed",
 		"handshaking", "live",		"ended",	 "ktls_tx",
-		"ktls_rx",     "bytes_in",	"bytes_out"};
+		"ktls_rx",     "bytes_in",	"bytes_out",	 "bytes_copied"};
 
 	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
 		printf("%-35s %lld\n", plain[i], kt_number(stats, plain[i]));

@@ -259,12 +259,20 @@ static bool starve(struct kt_conn *conn, enum kt_op op)
 	return true;
 }
 
+/* Each byte that a socket gave or took was copied from or to the kernel. */
+static void count_copied(struct kt_worker *worker, enum kt_op op, int res)
+{
+	if (res > 0 && KT_OPS_MOVING & 1u << op)
+		kt_count(&worker->stats.bytes_copied, (uint64_t)res);
+}
+
 void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint32_t flags)
 {
 	if (res == -ENOBUFS && (op == KT_OP_CLIENT_RECV || op == KT_OP_BACKEND_RECV) &&
 	    starve(conn, op))
 		return;
 	take_block(conn, op, flags);
+	count_copied(conn->worker, op, res);
 	conn->busy &= (uint16_t) ~(1u << op);
 	release_backend(conn);
 	handle(conn, op, res);

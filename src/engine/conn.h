@@ -84,6 +84,9 @@ enum kt_op {
 #define KT_OPS_BACKEND                                                                             \
 	(1u << KT_OP_BACKEND_CONNECT | 1u << KT_OP_BACKEND_RECV | 1u << KT_OP_BACKEND_SEND |       \
 	 1u << KT_OP_BACKEND_CANCEL)
+#define KT_OPS_MOVING                                                                              \
+	(1u << KT_OP_CLIENT_RECV | 1u << KT_OP_CLIENT_SEND | 1u << KT_OP_BACKEND_RECV |            \
+	 1u << KT_OP_BACKEND_SEND)
 
 enum kt_conn_state {
 	KT_CONN_PROXY,

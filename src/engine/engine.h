@@ -273,6 +273,7 @@ struct kt_engine_stats {
 	uint64_t ktls_rx;
 	uint64_t bytes_in;	  /* application bytes from clients, delivered to backends */
 	uint64_t bytes_out;	  /* application bytes from backends, handed to the record layer */
+	uint64_t bytes_copied;	  /* what sockets gave and took, of clients and of backends */
 	uint64_t handed_off;	  /* connections that another process took over */
 	uint64_t handoff_refused; /* … or did not, so that they were ended */
 	uint64_t handoff_waiting; /* now, for that process */
