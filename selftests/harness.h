@@ -26,7 +26,8 @@
  * The program exits 0 when nothing failed, else 1; also 1 when it ran no test. When all tests were
  * skipped it prints the plan `1..0 # SKIP why` and exits 0 for prove, but 4 as kselftest wants it
  * when KSFT_EXIT_SKIP is set in the environment. With KT_TEST_NAME_SKIPS set, each skipped test has
- * its own line even then. Options: -l lists the tests, -t GLOB (repeatable) runs those that match.
+ * its own line even then. Options: -l lists the tests, -t GLOB (repeatable) runs those that match;
+ * KT_TEST_WITHOUT=GLOB leaves out those that match it.
  *
  * Not for: benchmarks, tests whose processes outlive them (they are killed).
  */

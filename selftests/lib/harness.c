@@ -47,6 +47,7 @@ jmp_buf kt_test_end;
 static struct {
 	const char *filters[MAX_FILTERS];
 	size_t filter_count;
+	const char *without; /* NULL: nothing is left out */
 	unsigned int timeout_scale;
 	bool name_skips;
 	bool list;
@@ -327,6 +328,8 @@ static enum outcome run_item(const struct item *item)
 
 static bool wanted(const char *name)
 {
+	if (options.without && !fnmatch(options.without, name, 0))
+		return false;
 	for (size_t i = 0; i < options.filter_count; i++)
 		if (!fnmatch(options.filters[i], name, 0))
 			return true;
@@ -451,6 +454,7 @@ static bool read_environment(void)
 	char *end = NULL;
 
 	options.name_skips = getenv("KT_TEST_NAME_SKIPS") != NULL;
+	options.without = getenv("KT_TEST_WITHOUT");
 	if (!scale)
 		return true;
 	options.timeout_scale = (unsigned int)strtoul(scale, &end, 10);
