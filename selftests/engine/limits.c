@@ -369,6 +369,22 @@ static bool is_turned_away(const struct rig *rig, const char *from)
 	return err == ECONNRESET;
 }
 
+static bool come_in(FIXTURE_DATA(limits) * self, const char *from, struct peer *peer)
+{
+	client_init(&peer->client, self->context);
+	if (!try_to_connect(&self->rig, from, &peer->fd) && peer_handshake(peer) == 1)
+		return true;
+	peer_fini(peer);
+	return false;
+}
+
+/* A place is free when the engine has seen that whoever had it is gone, or in, a moment later. */
+static void come_in_soon(FIXTURE_DATA(limits) * self, const char *from, struct peer *peer)
+{
+	for (unsigned int turns = 0; !come_in(self, from, peer);)
+		ASSERT_TRUE(wait_a_moment(&turns));
+}
+
 TEST_F(limits, handshakes_in_flight_have_a_number)
 {
 	struct peer peers[3];
@@ -386,7 +402,7 @@ TEST_F(limits, handshakes_in_flight_have_a_number)
 	rig_await_outcomes(&self->rig, "peer_closed", 1);
 	/* who is let in leaves his place to the next */
 	for (int i = 0; i < 3; i++)
-		enter(self, &peers[i]);
+		come_in_soon(self, NULL, &peers[i]);
 	for (int i = 0; i < 3; i++)
 		peer_fini(&peers[i]);
 	close(silent[1]);
@@ -409,9 +425,7 @@ TEST_F(limits, handshakes_of_one_address_have_a_number)
 	peer_fini(&peer);
 	close(silent[0]);
 	rig_await_outcomes(&self->rig, "peer_closed", 1);
-	client_init(&peer.client, self->context);
-	peer.fd = connect_from(&self->rig, "127.0.0.2:0");
-	EXPECT_EQ(1, peer_handshake(&peer));
+	come_in_soon(self, "127.0.0.2:0", &peer);
 	peer_fini(&peer);
 	close(silent[1]);
 }
@@ -430,12 +444,8 @@ TEST_F(limits, refused_clients_that_stay_have_their_place)
 	EXPECT_TRUE(is_turned_away(&self->rig, NULL));
 	rig_await_outcomes(&self->rig, "too_many_handshakes", 1);
 	close(fd);
-	/* nothing tells when it is gone but that there is a place */
-	for (unsigned int turns = 0, done = 0; !done; peer_fini(&peer)) {
-		ASSERT_TRUE(wait_a_moment(&turns));
-		peer_connect(&peer, &self->rig, self->context);
-		done = peer_handshake(&peer) == 1;
-	}
+	come_in_soon(self, NULL, &peer);
+	peer_fini(&peer);
 }
 
 /* The place that is left at one worker is taken at another. */
