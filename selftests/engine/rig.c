@@ -39,17 +39,26 @@ int tcp_connect(const struct kt_address *address)
 	return fd;
 }
 
-void send_all(int fd, const void *data, size_t len)
+/* False: the other side is gone. */
+static bool try_to_send_all(int fd, const void *data, size_t len)
 {
 	const uint8_t *at = data;
 
 	while (len) {
 		ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
 
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return false;
 		ASSERT_LT(0, n);
 		at += n;
 		len -= (size_t)n;
 	}
+	return true;
+}
+
+void send_all(int fd, const void *data, size_t len)
+{
+	ASSERT_TRUE(try_to_send_all(fd, data, len));
 }
 
 void recv_exactly(int fd, void *buf, size_t len)
@@ -360,7 +369,7 @@ void peer_flush(struct peer *peer)
 	int n;
 
 	while ((n = BIO_read(peer->client.out, buf, sizeof buf)) > 0)
-		send_all(peer->fd, buf, (size_t)n);
+		(void)try_to_send_all(peer->fd, buf, (size_t)n); /* reading will tell */
 }
 
 /* 1: bytes came. */
