@@ -2,6 +2,7 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -26,6 +27,21 @@ static void set_limit(int fd)
 	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit));
 }
 
+/* A peer may reset the connection before connect() returns, which would take the error that reading
+ * is to tell. */
+static void connect_with_limit(int fd, const struct kt_address *address)
+{
+	struct pollfd event = {.fd = fd, .events = POLLOUT};
+	int flags = fcntl(fd, F_GETFL);
+
+	ASSERT_EQ(0, fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+	if (connect(fd, (const struct sockaddr *)&address->addr, address->len)) {
+		ASSERT_EQ(EINPROGRESS, errno);
+		ASSERT_EQ(1, poll(&event, 1, WAIT_LIMIT_MS));
+	}
+	ASSERT_EQ(0, fcntl(fd, F_SETFL, flags));
+}
+
 int tcp_connect(const struct kt_address *address)
 {
 	int fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -35,7 +51,7 @@ int tcp_connect(const struct kt_address *address)
 	set_limit(fd);
 	/* pieces stay pieces, and nothing waits for an acknowledgement */
 	ASSERT_EQ(0, setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
-	ASSERT_EQ(0, connect(fd, (const struct sockaddr *)&address->addr, address->len));
+	connect_with_limit(fd, address);
 	return fd;
 }
 
