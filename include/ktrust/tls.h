@@ -62,7 +62,7 @@ extern "C" {
  * Certificates of accepted peers, decoded: libssl decodes what a peer sends in each handshake anew,
  * which with OpenSSL 3.0 takes longer than the handshake's signatures. libssl has no way to be
  * given a decoded certificate: it calls d2i_X509, so only a program that defines d2i_X509 itself
- * can answer from here. ktrustd does (src/tls/d2i_x509.c); everywhere else nothing is ever found,
+ * can answer from here. ktrustd does (src/tls/asn1_x509.c); everywhere else nothing is ever found,
  * and the context's `certificates` should stay NULL. Decides nothing: what is found was decoded
  * from the same bytes.
  *

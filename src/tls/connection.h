@@ -14,6 +14,7 @@
 #ifndef KT_TLS_CONNECTION_H
 #define KT_TLS_CONNECTION_H
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include <ktrust/tls.h>
@@ -43,6 +44,14 @@
 #define KT_TLS_VERIFY_DATA_12 12 /* bytes of a Finished in TLS 1.2 (RFC 5246 §7.4.9) */
 
 struct kt_verifier;
+
+/* Before and after libssl is asked. It is empty nearly always, which is cheaper to see than to
+ * ensure. */
+static inline void kt_tls_forget_errors(void)
+{
+	if (ERR_peek_last_error())
+		ERR_clear_error();
+}
 
 /* The names of acceptable CAs that one state of one pool makes. */
 struct kt_tls_ca_list {
@@ -100,12 +109,12 @@ struct kt_tls {
 	int peer_alert;	     /* -1: none */
 	struct kt_tls_cursor cursor;
 	struct kt_decoded_look look; /* for the peer's certificates among context->certificates */
-	uint32_t bytes_in;     /* during the handshake */
-	uint32_t idle_records; /* read since the handshake, or the last application data */
-	bool records_used;     /* bytes went through the userspace records */
-	bool asked_for_key;    /* for the peer's next; its KeyUpdate has not come yet */
-	uint64_t key_used[2];  /* by the userspace records, see kt_key_cost; [sending, receiving] */
-	bool greeted;	       /* the hello was looked at: name and pool are settled */
+	uint32_t bytes_in;	     /* during the handshake */
+	uint32_t idle_records;	     /* read since the handshake, or the last application data */
+	bool records_used;	     /* bytes went through the userspace records */
+	bool asked_for_key;	     /* for the peer's next; its KeyUpdate has not come yet */
+	uint64_t key_used[2]; /* by the userspace records, see kt_key_cost; [sending, receiving] */
+	bool greeted;	      /* the hello was looked at: name and pool are settled */
 	const struct sockaddr *local, *remote; /* borrowed; for choose_pool */
 	struct kt_pool *pool;		       /* borrowed; NULL: none, or not chosen yet */
 	const char *hello_failure;	       /* static; why the hello was refused */
@@ -125,7 +134,7 @@ struct kt_tls {
 
 	/* TLS 1.3: traffic secrets of the first generation */
 	uint8_t secret[2][KT_TRAFFIC_SECRET_MAX]; /* by enum kt_tls_side */
-	size_t secret_len[2];		      /* bytes; 0: not seen */
+	size_t secret_len[2];			  /* bytes; 0: not seen */
 	/* TLS 1.2 with GCM: that of our Finished */
 	uint8_t finished_nonce[KT_TLS_GCM_NONCE_LEN];
 	bool has_finished_nonce;

@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 
 #include "../verify/siphash.h"
+#include "../verify/x509_der.h"
 
 #define CERTIFICATES_DEFAULT 4096
 #define MOST		     (1u << 20)
@@ -18,9 +19,8 @@
 
 struct place {
 	uint64_t hash;
-	uint8_t *der; /* NULL: the place is empty */
+	struct kt_der der; /* x509's. data NULL: the place is empty */
 	X509 *x509;
-	uint32_t len; /* bytes of der */
 	uint32_t use; /* grows with hits, falls when a newcomer finds no place unused */
 };
 
@@ -69,7 +69,6 @@ int kt_tls_certificates_new(size_t most, struct kt_tls_certificates **ret_certif
 static void empty(struct place *place)
 {
 	X509_free(place->x509);
-	free(place->der);
 	*place = (struct place){0};
 }
 
@@ -115,8 +114,8 @@ static struct place *find(struct set *set, uint64_t hash, const uint8_t *der, si
 	for (size_t way = 0; way < WAYS; way++) {
 		struct place *place = &set->places[way];
 
-		if (place->der && place->hash == hash && place->len == len &&
-		    !memcmp(place->der, der, len))
+		if (place->der.data && place->hash == hash && place->der.len == len &&
+		    !memcmp(place->der.data, der, len))
 			return place;
 	}
 	return NULL;
@@ -185,7 +184,7 @@ static struct place *make_room(struct set *set)
 	struct place *least = &set->places[0];
 
 	for (size_t way = 0; way < WAYS; way++) {
-		if (!set->places[way].der)
+		if (!set->places[way].der.data)
 			return &set->places[way];
 		if (set->places[way].use < least->use)
 			least = &set->places[way];
@@ -197,52 +196,38 @@ static struct place *make_room(struct set *set)
 	return NULL;
 }
 
-/* With the set's lock held. Takes der over where it returns true. */
-static bool put(struct kt_tls_certificates *certificates, struct set *set, uint64_t hash,
-		uint8_t *der, size_t len, X509 *x509)
+/* With the set's lock held. */
+static void put(struct kt_tls_certificates *certificates, struct set *set, uint64_t hash,
+		struct kt_der der, X509 *x509)
 {
 	struct place *place;
 
-	if (find(set, hash, der, len))
-		return false;
+	if (find(set, hash, der.data, der.len))
+		return;
 	place = make_room(set);
 	if (!place || !X509_up_ref(x509))
-		return false;
-	count(&certificates->count, place->der ? 0 : 1);
-	count(&certificates->bytes, len - place->len);
+		return;
+	count(&certificates->count, place->der.data ? 0 : 1);
+	count(&certificates->bytes, der.len - place->der.len);
 	count(&certificates->kept, 1);
 	empty(place);
-	*place = (struct place){.hash = hash, .der = der, .len = (uint32_t)len, .x509 = x509};
-	return true;
-}
-
-static uint8_t *encode(X509 *x509, size_t *ret_len)
-{
-	int len = i2d_X509(x509, NULL);
-	uint8_t *der = len > 0 && len <= KT_DECODED_BYTES_MAX ? malloc((size_t)len) : NULL;
-	uint8_t *end = der;
-
-	if (der)
-		*ret_len = (size_t)i2d_X509(x509, &end);
-	return der;
+	*place = (struct place){.hash = hash, .der = der, .x509 = x509};
 }
 
 void kt_decoded_keep(struct kt_tls_certificates *certificates, X509 *x509)
 {
-	size_t len;
-	uint8_t *der = encode(x509, &len);
+	int len = i2d_X509(x509, NULL);
+	struct kt_der der;
 	uint64_t hash;
 	struct set *set;
-	bool taken;
 
+	if (len > 0 && len <= KT_DECODED_BYTES_MAX && kt_x509_keep_der(x509)) {
+		der = kt_x509_kept_der(x509);
+		hash = kt_siphash(&certificates->key, der.data, der.len);
+		set = set_of(certificates, hash);
+		pthread_mutex_lock(&set->lock);
+		put(certificates, set, hash, der, x509);
+		pthread_mutex_unlock(&set->lock);
+	}
 	ERR_clear_error();
-	if (!der)
-		return;
-	hash = kt_siphash(&certificates->key, der, len);
-	set = set_of(certificates, hash);
-	pthread_mutex_lock(&set->lock);
-	taken = put(certificates, set, hash, der, len, x509);
-	pthread_mutex_unlock(&set->lock);
-	if (!taken)
-		free(der);
 }

@@ -4,7 +4,7 @@
  *
  * libssl decodes every certificate a peer sends, in each handshake anew; with OpenSSL 3.0 that
  * takes longer than the handshake's signatures. It asks libcrypto's d2i_X509 to, and a program that
- * defines a function of this name is asked in its place (d2i_X509.c, which ktrustd links; nothing
+ * defines a function of this name is asked in its place (asn1_x509.c, which ktrustd links; nothing
  * else does). This is where that function looks first.
  *
  *   handshake ─► kt_decoded_begin ─► SSL_do_handshake ─► kt_decoded_end

@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
+#include "../verify/x509_der.h"
 #include "connection.h"
 
 int64_t kt_asn1_seconds(const ASN1_TIME *asn1)
@@ -118,14 +119,15 @@ static void name_key(const EVP_PKEY *key, char *buf, size_t size)
 	}
 }
 
-static bool add_certificate(EVP_MD_CTX *sum, const X509 *x509)
+/* Its DER stays with it: it is sent in every handshake. */
+static bool add_certificate(EVP_MD_CTX *sum, X509 *x509)
 {
-	uint8_t *der = NULL;
-	int len = i2d_X509(x509, &der);
-	bool added = len > 0 && EVP_DigestUpdate(sum, der, (size_t)len);
+	struct kt_der der;
 
-	OPENSSL_free(der);
-	return added;
+	if (!kt_x509_keep_der(x509))
+		return false;
+	der = kt_x509_kept_der(x509);
+	return EVP_DigestUpdate(sum, der.data, der.len);
 }
 
 int kt_credentials_sum_up(struct kt_credentials *credentials)

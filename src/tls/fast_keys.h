@@ -5,7 +5,7 @@
  * A peer proves that it has its certificate's key by a signature in each handshake
  * (CertificateVerify), and libssl has libcrypto check it: EVP_DigestVerifyInit_ex, then
  * EVP_DigestVerify. A program that defines both itself is asked in its place
- * (evp_digest_verify.c, which ktrustd links; nothing else does). It looks here.
+ * (evp_digest.c, which ktrustd links; nothing else does). It looks here.
  *
  * Who comes often is counted by the decoded key's address, so only for certificates that stay
  * decoded (decoded.h). Tables are made in a thread of their own that runs when nothing else wants

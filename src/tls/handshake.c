@@ -112,7 +112,7 @@ int kt_tls_new(struct kt_tls_context *context, const struct kt_tls_options *opti
 	struct kt_tls *tls;
 	int err = -ENOMEM;
 
-	ERR_clear_error();
+	kt_tls_forget_errors();
 	tls = OPENSSL_zalloc(sizeof *tls);
 	if (tls) {
 		tls->context = context;
@@ -123,7 +123,7 @@ int kt_tls_new(struct kt_tls_context *context, const struct kt_tls_options *opti
 		kt_tls_free(tls);
 	else
 		*ret_tls = tls;
-	ERR_clear_error();
+	kt_tls_forget_errors();
 	return err;
 }
 
@@ -143,7 +143,7 @@ int kt_tls_fail(struct kt_tls *tls, const char *failure)
 	if (tls->state != KT_TLS_ENDED)
 		tls->failure = failure;
 	tls->state = KT_TLS_ENDED;
-	ERR_clear_error();
+	kt_tls_forget_errors();
 	return KT_TLS_FAILED;
 }
 
@@ -252,7 +252,7 @@ static int drive(struct kt_tls *tls)
 {
 	int ret, ssl_error;
 
-	ERR_clear_error();
+	kt_tls_forget_errors();
 	kt_decoded_begin(tls->context->certificates, &tls->look);
 	ret = SSL_do_handshake(tls->ssl);
 	kt_decoded_end();
@@ -265,7 +265,7 @@ static int drive(struct kt_tls *tls)
 			kt_tls_replace_alert(tls, kt_verdict_alert(KT_NOT_ALLOWED));
 		return KT_TLS_FAILED;
 	}
-	ERR_clear_error();
+	kt_tls_forget_errors();
 	return ret == 1 ? complete(tls) : KT_TLS_AGAIN;
 }
 

@@ -30,8 +30,6 @@ struct step {
 	struct bytes key, salt, prefix, label, data;
 };
 
-static _Thread_local uint64_t steps;
-
 static size_t hash_len(enum hash hash)
 {
 	return hash == SHA2_256 ? SHA256_DIGEST_LENGTH : SHA384_DIGEST_LENGTH;
@@ -140,16 +138,19 @@ static bool read_mode(const OSSL_PARAM *param, struct step *step)
 }
 
 /* By the names that libcrypto gives them. */
+static enum hash hash_by_name(const char *name)
+{
+	if (name && (!strcasecmp(name, "SHA2-256") || !strcasecmp(name, "SHA256")))
+		return SHA2_256;
+	if (name && (!strcasecmp(name, "SHA2-384") || !strcasecmp(name, "SHA384")))
+		return SHA2_384;
+	return NO_HASH;
+}
+
 static bool read_hash(const OSSL_PARAM *param, struct step *step)
 {
-	const char *name = param->data;
-
-	if (param->data_type != OSSL_PARAM_UTF8_STRING || !name)
-		return false;
-	if (!strcasecmp(name, "SHA2-256") || !strcasecmp(name, "SHA256"))
-		step->hash = SHA2_256;
-	else if (!strcasecmp(name, "SHA2-384") || !strcasecmp(name, "SHA384"))
-		step->hash = SHA2_384;
+	if (param->data_type == OSSL_PARAM_UTF8_STRING)
+		step->hash = hash_by_name(param->data);
 	return step->hash != NO_HASH;
 }
 
@@ -210,11 +211,21 @@ bool kt_tls13_kdf(const OSSL_PARAM *params, uint8_t *ret_out, size_t len)
 		extract(&step, ret_out);
 	else
 		return false;
-	steps++;
 	return true;
 }
 
-uint64_t kt_tls13_kdf_steps(void)
+bool kt_tls13_finished(const char *digest, const uint8_t *key, size_t key_len, const uint8_t *data,
+		       size_t len, uint8_t *ret_out, size_t size, size_t *ret_len)
 {
-	return steps;
+	enum hash hash = hash_by_name(digest);
+	size_t sum_len = hash_len(hash);
+
+	if (hash == NO_HASH || !key || !data || key_len != sum_len || len != sum_len || !ret_out ||
+	    size < sum_len)
+		return false;
+	hmac(hash, (struct bytes){key, key_len}, (struct bytes){data, len}, (struct bytes){NULL, 0},
+	     ret_out);
+	if (ret_len)
+		*ret_len = sum_len;
+	return true;
 }

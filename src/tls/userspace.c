@@ -119,16 +119,16 @@ ssize_t kt_tls_read(struct kt_tls *tls, void *buf, size_t size)
 		return -EPROTO;
 	if (!size)
 		return -EINVAL;
-	ERR_clear_error();
+	kt_tls_forget_errors();
 	if (SSL_read_ex(tls->ssl, buf, size, &len)) {
 		tls->idle_records = 0;
 		tls->key_used[RECEIVING] += kt_key_cost(len);
 		ret = tend_peers_key(tls);
-		ERR_clear_error();
+		kt_tls_forget_errors();
 		return ret ? ret : (ssize_t)len;
 	}
 	ret = no_data(tls, SSL_get_error(tls->ssl, 0));
-	ERR_clear_error();
+	kt_tls_forget_errors();
 	return ret;
 }
 
@@ -143,7 +143,7 @@ int kt_tls_write(struct kt_tls *tls, const void *data, size_t len)
 		return -EPIPE;
 	if (!len)
 		return 0;
-	ERR_clear_error();
+	kt_tls_forget_errors();
 	tls->records_used = true;
 	err = tend_our_key(tls);
 	if (!err) {
@@ -154,7 +154,7 @@ int kt_tls_write(struct kt_tls *tls, const void *data, size_t len)
 		kt_tls_fail_ssl(tls, SSL_ERROR_SSL);
 		err = -ENOMEM;
 	}
-	ERR_clear_error();
+	kt_tls_forget_errors();
 	return err;
 }
 
@@ -164,10 +164,10 @@ int kt_tls_close_notify(struct kt_tls *tls)
 		return -EPROTO;
 	if (SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN)
 		return 0;
-	ERR_clear_error();
+	kt_tls_forget_errors();
 	tls->records_used = true;
 	if (SSL_shutdown(tls->ssl) >= 0) {
-		ERR_clear_error();
+		kt_tls_forget_errors();
 		return 0;
 	}
 	kt_tls_fail_ssl(tls, SSL_ERROR_SSL);

@@ -7,23 +7,31 @@
 
 #include "../pool/scan.h"
 #include "rule.h"
+#include "x509_der.h"
 
 /* What libssl holds, as bytes again. */
 struct sent {
 	X509 *x509s[KT_CHAIN_MAX];
-	struct kt_der ders[KT_CHAIN_MAX]; /* from OpenSSL's allocator */
+	struct kt_der ders[KT_CHAIN_MAX];
+	uint8_t *encoded[KT_CHAIN_MAX]; /* from OpenSSL's allocator; NULL: kept with the X509 */
 	size_t count;
 };
 
 static bool add(struct sent *sent, X509 *x509)
 {
-	uint8_t *der = NULL;
-	int len = i2d_X509(x509, &der);
+	struct kt_der der = kt_x509_kept_der(x509);
+	uint8_t *encoded = NULL;
+	int len;
 
-	if (len <= 0)
-		return false;
+	if (!der.data) {
+		len = i2d_X509(x509, &encoded);
+		if (len <= 0)
+			return false;
+		der = (struct kt_der){encoded, (size_t)len};
+	}
 	sent->x509s[sent->count] = x509;
-	sent->ders[sent->count++] = (struct kt_der){der, (size_t)len};
+	sent->encoded[sent->count] = encoded;
+	sent->ders[sent->count++] = der;
 	return true;
 }
 
@@ -51,7 +59,7 @@ static bool are_too_many(X509 *leaf, const STACK_OF(X509) * untrusted)
 static void free_all(struct sent *sent)
 {
 	for (size_t i = 0; i < sent->count; i++)
-		OPENSSL_free((void *)sent->ders[i].data);
+		OPENSSL_free(sent->encoded[i]);
 }
 
 /* Is the key we read the one that libssl decoded? */

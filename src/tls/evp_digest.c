@@ -2,14 +2,11 @@
 /*
  * libcrypto's EVP_DigestVerifyInit_ex and EVP_DigestVerify, which libssl asks whether a peer's
  * CertificateVerify is right, with a look first at whether there are tables for the peer's key
- * (fast_keys.h). For executables only, ahead of libcrypto in the dynamic linker's order (ld.so(8)),
- * as d2i_x509.c.
+ * (fast_keys.h); as shortcuts.h has it.
  *
  * With tables a context is not made ready for libcrypto before it has to be: what they find right
  * is right, and everything else is libcrypto's to refuse.
  */
-#include <dlfcn.h>
-#include <stdlib.h>
 #include <strings.h>
 
 #include <openssl/evp.h>
@@ -18,12 +15,6 @@
 #include "fast_keys.h"
 #include "shortcuts.h"
 
-typedef int begin(EVP_MD_CTX *context, EVP_PKEY_CTX **pkey_context, const char *digest,
-		  OSSL_LIB_CTX *library, const char *properties, EVP_PKEY *pkey,
-		  const OSSL_PARAM *params);
-typedef int verify(EVP_MD_CTX *context, const unsigned char *signature, size_t signature_len,
-		   const unsigned char *data, size_t len);
-
 /* Between the two calls. */
 static _Thread_local struct {
 	const EVP_MD_CTX *context; /* NULL: libcrypto was asked */
@@ -31,41 +22,26 @@ static _Thread_local struct {
 	struct kt_fast_key *key;
 } pending;
 
-static void *libcrypto_has(const char *name)
-{
-	void *found = dlsym(RTLD_NEXT, name);
-
-	/* This program is linked with it, or would not have been started. */
-	if (!found)
-		abort();
-	return found;
-}
-
 static int libcrypto_begin(EVP_MD_CTX *context, EVP_PKEY_CTX **pkey_context, const char *digest,
 			   OSSL_LIB_CTX *library, const char *properties, EVP_PKEY *pkey,
 			   const OSSL_PARAM *params)
 {
-	static begin *next; /* the same whoever finds it */
-	begin *found = __atomic_load_n(&next, __ATOMIC_RELAXED);
+	static void *found;
+	int (*next)(EVP_MD_CTX *, EVP_PKEY_CTX **, const char *, OSSL_LIB_CTX *, const char *,
+		    EVP_PKEY *, const OSSL_PARAM *);
 
-	if (!found) {
-		*(void **)&found = libcrypto_has("EVP_DigestVerifyInit_ex");
-		__atomic_store_n(&next, found, __ATOMIC_RELAXED);
-	}
-	return found(context, pkey_context, digest, library, properties, pkey, params);
+	*(void **)&next = kt_behind_us("EVP_DigestVerifyInit_ex", &found);
+	return next(context, pkey_context, digest, library, properties, pkey, params);
 }
 
 static int libcrypto_verify(EVP_MD_CTX *context, const unsigned char *signature,
 			    size_t signature_len, const unsigned char *data, size_t len)
 {
-	static verify *next;
-	verify *found = __atomic_load_n(&next, __ATOMIC_RELAXED);
+	static void *found;
+	int (*next)(EVP_MD_CTX *, const unsigned char *, size_t, const unsigned char *, size_t);
 
-	if (!found) {
-		*(void **)&found = libcrypto_has("EVP_DigestVerify");
-		__atomic_store_n(&next, found, __ATOMIC_RELAXED);
-	}
-	return found(context, signature, signature_len, data, len);
+	*(void **)&next = kt_behind_us("EVP_DigestVerify", &found);
+	return next(context, signature, signature_len, data, len);
 }
 
 static void forget_pending(bool right)

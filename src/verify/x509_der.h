@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A certificate's DER kept with the certificate, for those that are met again and again: libcrypto
+ * keeps only parts of it, and encodes the whole anew each time it is asked.
+ *
+ * Threads: keeping is for whoever alone knows the certificate; what is kept may be read by any.
+ */
+#ifndef KTRUST_VERIFY_X509_DER_H
+#define KTRUST_VERIFY_X509_DER_H
+
+#include <stdbool.h>
+
+#include <ktrust/verify.h>
+#include <openssl/x509.h>
+
+/*
+ * From now on it is not to be changed. False: it cannot be encoded, or there is no memory; nothing
+ * is kept. The same where it is kept already.
+ */
+bool kt_x509_keep_der(X509 *x509);
+
+/* Borrowed from the certificate, as long as that lives. data NULL: none is kept. */
+struct kt_der kt_x509_kept_der(const X509 *x509);
+
+#endif
