@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
@@ -116,6 +117,31 @@ TEST_F(watch, other_names_do_not_count)
 	look(self, "f", false);
 	sh("echo b >g; mkdir h; touch h/f");
 	EXPECT_FALSE(is_due(self));
+}
+
+/* In a directory on the way, of whose names only one is looked up. */
+TEST_F(watch, what_is_written_beside_the_way_wakes_nobody)
+{
+	struct pollfd event = {.events = POLLIN};
+
+	sh("mkdir way && echo 1 >way/a && echo 1 >other");
+	look(self, "way/a", false);
+	event.fd = kt_watch_fd(self->watch);
+	sh("echo 2 >other; echo 3 >>other");
+	EXPECT_EQ(0, poll(&event, 1, 0));
+	sh("echo 2 >way/a");
+	EXPECT_EQ(1, poll(&event, 1, 0));
+	EXPECT_TRUE(is_due(self));
+	/* Another subject wants what is written there. */
+	self->place = (struct kt_watch_place){"other", false};
+	EXPECT_EQ(0, kt_watch_look(self->watch, 1, &self->place, 1));
+	look(self, "way/a", false);
+	sh("echo 4 >other");
+	EXPECT_EQ(1, poll(&event, 1, 0));
+	kt_watch_read(self->watch, self->now_ms);
+	self->now_ms += DEBOUNCE_MS;
+	EXPECT_FALSE(kt_watch_is_due(self->watch, 0, self->now_ms));
+	EXPECT_TRUE(kt_watch_is_due(self->watch, 1, self->now_ms));
 }
 
 TEST_F(watch, a_link_swapped_as_kubernetes_does)

@@ -12,10 +12,11 @@
 #include <unistd.h>
 
 /* Not opening, reading or closing what was only read: that is what we do ourselves. */
-#define EVENTS                                                                                     \
-	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MODIFY | IN_CLOSE_WRITE |        \
-	 IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
-#define OF_ITSELF (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)
+#define OF_NAMES                                                                                   \
+	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF |        \
+	 IN_MOVE_SELF)
+#define OF_CONTENT (IN_MODIFY | IN_CLOSE_WRITE)
+#define OF_ITSELF  (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)
 
 enum { LINKS_ON_A_WAY = 40, WRITERS_MAX = 16 };
 
@@ -135,9 +136,10 @@ static int add_entry(struct look *look, int wd, const char *name)
 }
 
 /* A directory that is gone again is no error: the one above it has been added before. */
-static void add(struct look *look, const char *directory, const char *name)
+static void add(struct look *look, const char *directory, const char *name, uint32_t events)
 {
-	int wd = inotify_add_watch(look->watch->fd, directory, EVENTS | IN_ONLYDIR);
+	/* Another entry may want more of the same directory. */
+	int wd = inotify_add_watch(look->watch->fd, directory, events | IN_MASK_ADD | IN_ONLYDIR);
 	int err = wd < 0 ? -errno : add_entry(look, wd, name);
 
 	if (err && err != -ENOENT && err != -ENOTDIR && !look->err)
@@ -199,11 +201,16 @@ static bool follow_link(struct look *look, struct way *way, const char *link)
 	return true;
 }
 
-/* One name further. The directory is watched before its name is looked up: no change is missed. */
+/*
+ * One name further. The directory is watched before its name is looked up: no change is missed.
+ * What is written in it counts where the name is no directory (a file, or one to come): on the way
+ * there may be one like /tmp, where others write all the time.
+ */
 static bool step(struct look *look, struct way *way)
 {
 	char child[PATH_MAX];
-	struct stat st;
+	struct stat st = {.st_mode = 0};
+	bool found;
 
 	if (!strcmp(way->name, "."))
 		return true;
@@ -211,9 +218,12 @@ static bool step(struct look *look, struct way *way)
 		go_up(way);
 		return true;
 	}
-	add(look, way->at, way->name);
+	add(look, way->at, way->name, OF_NAMES);
 	strcpy(child, way->at);
-	if (!append(child, way->name) || lstat(child, &st))
+	found = append(child, way->name) && !lstat(child, &st);
+	if (!S_ISDIR(st.st_mode))
+		add(look, way->at, way->name, OF_NAMES | OF_CONTENT);
+	if (!found)
 		return false;
 	if (S_ISLNK(st.st_mode))
 		return follow_link(look, way, child);
@@ -309,7 +319,7 @@ int kt_watch_look(struct kt_watch *watch, size_t subject, const struct kt_watch_
 	for (size_t i = 0; i < count; i++) {
 		if (!walk(&look, &way, places[i].path) || !places[i].directory)
 			continue;
-		add(&look, way.at, NULL);
+		add(&look, way.at, NULL, OF_NAMES | OF_CONTENT);
 		walk_links(&look, &way);
 	}
 	drop_stale(watch, subject);
