@@ -180,7 +180,7 @@ TESTS_computing += cli/dial.test daemon/interop.test
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
-TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test selftests/house/headers.test \
+TESTS_house := selftests/harness/harness.test selftests/house/failures.test selftests/house/guest-logs.test selftests/house/headers.test \
 	selftests/house/includes.test selftests/house/install.test selftests/house/manual.test selftests/house/mutants.test \
 	selftests/house/roots.test \
 	$(if $(ROOT),tools/guest.test)
