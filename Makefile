@@ -527,11 +527,16 @@ $(O)/peers/%.in: tools/peers/%.in
 	$(Q)mkdir -p $(@D)
 	$(Q)cp $< $@
 
+# A client for daemon/interop.test. Made here, so that no compiler runs in the guest.
+tests: $(if $(HAVE_GO),$(O)/selftests/daemon/go-client)
+
 # Nothing of the network: the standard library is all it takes.
 $(O)/peers/go-relay: tools/peers/relay.go
+$(O)/selftests/daemon/go-client: selftests/daemon/clients/client.go
+$(O)/peers/go-relay $(O)/selftests/daemon/go-client:
 	$(call say,GO,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=0 $(GO) build -trimpath -o $@ $<
+	$(Q)HOME=$${HOME:-$(abspath $(O))} GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=0 $(GO) build -trimpath -o $@ $<
 
 # ---- Fuzzing: make fuzz-smoke takes two minutes, make fuzz FUZZ_MINUTES=… for each --------------
 
