@@ -2,7 +2,7 @@
 #
 # make              programs and libraries into build/
 # make check        every test; see README.md. SAN=address or SAN=thread: the native ones, sanitized
-# make check-kernels  the same, with the guest's part on each supported kernel
+# make check-kernels  the same, with the guest's part on each supported kernel, and clang's programs built
 # make check-mutants  each safeguard listed in selftests/mutants has a test that fails without it
 # make soak         ten minutes of swaps under load (SOAK_SECONDS=600)
 # make tests        only builds the test programs (make -C selftests run_tests runs them)
@@ -180,7 +180,7 @@ TESTS_computing += cli/dial.test daemon/interop.test
 # The guest needs root; without it, tools/check says so.
 ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
-TESTS_house := selftests/harness/harness.test selftests/house/guest-logs.test selftests/house/headers.test \
+TESTS_house := selftests/harness/harness.test selftests/house/failures.test selftests/house/guest-logs.test selftests/house/headers.test \
 	selftests/house/includes.test selftests/house/install.test selftests/house/manual.test selftests/house/mutants.test \
 	selftests/house/roots.test \
 	$(if $(ROOT),tools/guest.test)
@@ -447,14 +447,18 @@ SAN_ENV := $(if $(SAN),KT_TEST_TIMEOUT_SCALE=4 $(SAN_ENV_$(SAN)))
 JOBS := $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SUBMAKE = $(MAKE) --no-print-directory $(JOBS) WERROR=yes
 
-# Both compilers get to see everything; what runs is what gcc made.
-.PHONY: check check-kernels check-build check-fuzz check-headers check-includes check-mutants check-deps
+# Both compilers get to see everything; what runs is what gcc made. What clang complains about it does while it reads, so
+# check does without its code; check-kernels has it, and links it.
+.PHONY: check check-kernels check-build check-clang check-fuzz check-headers check-includes check-mutants check-deps
 check: check-fuzz
+check-kernels: check-clang
 check check-kernels: check-build
 	$(Q)$(SAN_ENV) tools/check $(if $(SAN),,$(KERNELS))
 
 check-build: check-deps
-	+$(Q)$(SUBMAKE) all tests
+	+$(Q)$(SUBMAKE) all tests $(if $(SAN),,clang-warnings)
+
+check-clang: check-build
 	$(if $(SAN),,+$(Q)$(SUBMAKE) CC=$(CLANG) BUILD=$(BUILD)/clang all tests)
 
 # Each fuzzer over its seeds and on for a second: what broke their build, or a seed, is seen.
@@ -464,6 +468,20 @@ check-fuzz: check-build
 # Status 2: no apt here. Its list has been shown, and the packages may be there.
 check-deps:
 	$(Q)tools/deps build check $(if $(SAN),,$(if $(ROOT),guest)) || [ $$? -eq 2 ]
+
+# Every source but the fuzzers', which clang compiles anyway.
+CLANG_READS := $(patsubst %.c,$(O)/clang-reads/%.ok,$(shell find src selftests tools -name '*.c' ! -path 'selftests/fuzz/*' | sort))
+.PHONY: clang-warnings
+clang-warnings: $(CLANG_READS)
+
+$(O)/clang-reads/%.ok: %.c Makefile $(O)/flags
+	$(call say,CLANG,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(KT_CFLAGS) -fsyntax-only -MMD -MP -MF $(@:.ok=.d) -MT $@ $<
+	$(Q)touch $@
+
+$(SRC_trace:%.c=$(O)/clang-reads/%.ok): private KT_CFLAGS += -I$(O)
+$(SRC_trace:%.c=$(O)/clang-reads/%.ok): | $(BPF_SKEL)
 
 # Long evidence, not for CI: clients at full speed while their pool is swapped, natively and with kernel TLS.
 SOAK_SECONDS ?= 600
@@ -510,18 +528,23 @@ $(O)/peers/%.in: tools/peers/%.in
 	$(Q)mkdir -p $(@D)
 	$(Q)cp $< $@
 
+# A client for daemon/interop.test. Made here, so that no compiler runs in the guest.
+tests: $(if $(HAVE_GO),$(O)/selftests/daemon/go-client)
+
 # Nothing of the network: the standard library is all it takes.
 $(O)/peers/go-relay: tools/peers/relay.go
+$(O)/selftests/daemon/go-client: selftests/daemon/clients/client.go
+$(O)/peers/go-relay $(O)/selftests/daemon/go-client:
 	$(call say,GO,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=0 $(GO) build -trimpath -o $@ $<
+	$(Q)HOME=$${HOME:-$(abspath $(O))} GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=0 $(GO) build -trimpath -o $@ $<
 
 # ---- Fuzzing: make fuzz-smoke takes two minutes, make fuzz FUZZ_MINUTES=… for each --------------
 
 FUZZERS := cert chain config crl der handoff image manifest name nss pem proxy tls upstream
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
-FUZZ_FLAGS = -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \
+FUZZ_FLAGS = -std=gnu11 -O1 -gline-tables-only $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_BIN := $(FUZZERS:%=$(BUILD)/fuzz/%)
 fuzz_obj = $(patsubst %.c,$(BUILD)/fuzz/%.o,$(1))
@@ -556,10 +579,13 @@ run_fuzzer = mkdir -p $(BUILD)/fuzz/corpus/$(1) && $(BUILD)/fuzz/$(1) -max_total
 	-timeout=10 -rss_limit_mb=1024 $(or $(FUZZ_QUIET),-print_final_stats=1) \
 	-artifact_prefix=$(BUILD)/fuzz/$(1)- $(BUILD)/fuzz/corpus/$(1) selftests/fuzz/corpus/$(1)
 
-.PHONY: fuzz fuzz-smoke
-fuzz-smoke: $(FUZZ_BIN)
-	$(call say,FUZZ,$(FUZZERS))
-	$(Q)$(foreach f,$(FUZZERS),$(call run_fuzzer,$(f),$(FUZZ_SMOKE_SECONDS)) &&) true
+FUZZ_SMOKES := $(FUZZERS:%=fuzz-smoke-%)
+.PHONY: fuzz fuzz-smoke $(FUZZ_SMOKES)
+fuzz-smoke: $(FUZZ_SMOKES)
+
+$(FUZZ_SMOKES): fuzz-smoke-%: $(BUILD)/fuzz/%
+	$(call say,FUZZ,$*)
+	$(Q)$(call run_fuzzer,$*,$(FUZZ_SMOKE_SECONDS))
 
 fuzz: $(FUZZ_BIN)
 	$(Q)$(foreach f,$(FUZZERS),$(call run_fuzzer,$(f),$$(($(FUZZ_MINUTES) * 60))) &&) true
