@@ -355,6 +355,16 @@ struct crowd {
 	unsigned int wrong;
 };
 
+/* As libssl decodes it: each handshake for itself. */
+static void keep_own(struct kt_tls_certificates *certificates, const struct pki_cert *cert)
+{
+	const uint8_t *der = cert->der;
+	X509 *x509 = d2i_X509(NULL, &der, (long)cert->der_len);
+
+	kt_decoded_keep(certificates, x509);
+	X509_free(x509);
+}
+
 static void *find_and_keep(void *arg)
 {
 	struct crowd *crowd = arg;
@@ -364,7 +374,7 @@ static void *find_and_keep(void *arg)
 		X509 *x509 = find(crowd->certificates, cert->der, cert->der_len);
 
 		if (!x509)
-			kt_decoded_keep(crowd->certificates, cert->x509);
+			keep_own(crowd->certificates, cert);
 		else if (X509_cmp(x509, cert->x509))
 			__atomic_add_fetch(&crowd->wrong, 1, __ATOMIC_RELAXED);
 		X509_free(x509);

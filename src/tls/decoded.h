@@ -52,7 +52,10 @@ X509 *kt_decoded_find(const uint8_t *der, size_t len);
  */
 bool kt_decoded_has_key(const EVP_PKEY *pkey);
 
-/* Keep it, if it is not here yet and there is room. */
+/*
+ * Keep it, if it is not here yet and there is room. It is one that was found here, or one that
+ * nobody else knows: its DER is kept with it.
+ */
 void kt_decoded_keep(struct kt_tls_certificates *certificates, X509 *x509);
 
 #endif
