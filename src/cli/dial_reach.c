@@ -35,6 +35,26 @@ int kt_dial_wait(const struct kt_dial *dial, short events)
 	return rc ? 0 : -ETIMEDOUT;
 }
 
+int kt_dial_send(const struct kt_dial *dial, const void *data, size_t len)
+{
+	const uint8_t *at = data;
+
+	while (len) {
+		ssize_t n = send(dial->fd, at, len, MSG_NOSIGNAL);
+		int err = n < 0 ? -errno : 0;
+
+		if (err == -EAGAIN)
+			err = kt_dial_wait(dial, POLLOUT);
+		if (err)
+			return err;
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
 /* ---- Connecting ------------------------------------------------------------------------------ */
 
 static int connect_one(struct kt_dial *dial, const struct addrinfo *address)
@@ -90,19 +110,14 @@ static int say(struct kt_dial *dial, struct kt_upstream *upstream)
 {
 	const uint8_t *data;
 	size_t len;
+	int err = 0;
 
-	while ((len = kt_upstream_output(upstream, &data))) {
-		ssize_t n = send(dial->fd, data, len, MSG_NOSIGNAL);
-		int err = n < 0 ? -errno : 0;
-
-		if (err == -EAGAIN)
-			err = kt_dial_wait(dial, POLLOUT);
-		if (err)
-			return err;
-		if (n > 0)
-			kt_upstream_sent(upstream, (size_t)n);
+	while (!err && (len = kt_upstream_output(upstream, &data))) {
+		err = kt_dial_send(dial, data, len);
+		if (!err)
+			kt_upstream_sent(upstream, len);
 	}
-	return 0;
+	return err;
 }
 
 static int hear(struct kt_dial *dial, struct kt_upstream *upstream)
