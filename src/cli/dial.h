@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The parts of the verb `ktrust dial`: reach the server (dial_reach.c), shake hands (dial_tls.c),
- * carry bytes both ways (dial_pump.c) and replace keys (dial_keys.c), tell (dial_tell.c).
+ * The parts of the verb `ktrust dial`: reach the server (dial_reach.c, dial_race.c), shake hands
+ * (dial_tls.c), carry bytes both ways (dial_pump.c) and replace keys (dial_keys.c), tell
+ * (dial_tell.c).
  *
  * Threads: one. Everything but the pump ends by the deadline of the struct.
  */
 #ifndef KTRUST_CLI_DIAL_H
 #define KTRUST_CLI_DIAL_H
 
+#include <netdb.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,6 +49,18 @@ struct kt_dial {
 	struct kt_tickets tickets;
 	struct kt_tls_info info; /* zeros until there was a handshake, however it ended */
 };
+
+uint64_t kt_dial_now_ns(void); /* CLOCK_MONOTONIC */
+
+#define KT_DIAL_ADDRESSES_MAX 64 /* those behind are not tried */
+
+/*
+ * The first of these addresses that connects (RFC 8305): in their order, but the families take
+ * turns, the next one begins 250 ms after the last, or at once when one failed, and the others are
+ * closed. A socket that does not block, the caller's; -ETIMEDOUT: none until then; or what the last
+ * one failed with.
+ */
+KT_WARN_UNUSED int kt_dial_race(const struct addrinfo *found, uint64_t deadline_ns);
 
 /* Sends all of it. -errno: as kt_dial_wait, or send's. */
 KT_WARN_UNUSED int kt_dial_send(const struct kt_dial *dial, const void *data, size_t len);
