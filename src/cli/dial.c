@@ -129,12 +129,13 @@ static void set_timeout(struct kt_dial *dial, const char *arg, struct argp_state
 static void set_proxy(struct kt_dial *dial, char *arg, struct argp_state *state)
 {
 	struct kt_error error;
+	int err = kt_upstream_url_parse(arg, &dial->proxy, &error);
 
-	if (kt_upstream_url_parse(arg, &dial->proxy, &error))
+	/* Before all else: lists of processes show it, and what is malformed has a password too. */
+	explicit_bzero(arg, strlen(arg));
+	if (err)
 		argp_error(state, "--proxy: %s", error.text);
 	dial->has_proxy = true;
-	/* Lists of processes show it no longer; they did. */
-	explicit_bzero(arg, strlen(arg));
 }
 
 static void set_target(struct kt_dial *dial, const char *arg, struct argp_state *state)
