@@ -77,7 +77,7 @@ KT_WARN_UNUSED int kt_shutdown(int fd);
  */
 int kt_close(int fd);
 
-/* "close_notify", "certificate_expired", … (RFC 8446 §6); "alert" for what has no name. Static. */
+/* "close_notify", "certificate_expired", … (the IANA registry); "alert" for others. Static storage. */
 const char *kt_alert_name(int description);
 
 #pragma GCC visibility pop

@@ -295,6 +295,23 @@ TEST_F(answer, ends_the_connection_by_its_name)
 	EXPECT_EQ(1, +kernel.wiped);
 }
 
+/* Its keys are the receiver's, and no KeyUpdate is followed there. */
+TEST(of_what_is_handed_over_no_secrets_are_kept)
+{
+	struct setting setting;
+
+	kernel.rekey = true;
+	open_rig(&setting, &(struct rig_options){.handoff = true, .handoff_user = geteuid()},
+		 KT_TLS_1_3);
+	ASSERT_EQ(1, peer_handshake(&setting.peer));
+	close(setting.peer.fd);
+	setting.peer.fd = -1;
+	rig_await_ends(&setting.rig, "receiver_gone", 1);
+	EXPECT_EQ(2, +kernel.installs);
+	close_setting(&setting);
+	EXPECT_EQ(0, +kernel.wiped);
+}
+
 /* ---- Installing ------------------------------------------------------------------------------ */
 
 FIXTURE(install)

@@ -287,7 +287,9 @@ TEST(alerts_without_a_name)
 	EXPECT_STREQ("close_notify", kt_alert_name(0));
 	EXPECT_STREQ("no_application_protocol", kt_alert_name(120));
 	EXPECT_STREQ("alert", kt_alert_name(1));
-	EXPECT_STREQ("alert", kt_alert_name(121));
+	EXPECT_STREQ("ech_required", kt_alert_name(121));
+	EXPECT_STREQ("bad_certificate_status_response", kt_alert_name(113));
+	EXPECT_STREQ("alert", kt_alert_name(122));
 	EXPECT_STREQ("alert", kt_alert_name(255));
 	EXPECT_STREQ("alert", kt_alert_name(-1));
 }

@@ -62,7 +62,9 @@ static const char doc[] =
 	"end closes standard output. An end without close_notify is an error: anybody on the way "
 	"could have made it.\n\n"
 	"Status 0: both sides ended as they should. 1: the server was refused, or refused us. 2: "
-	"usage, no connection, or one that broke.";
+	"usage, no connection, or one that broke. 3: keys had to be replaced (KeyUpdate, or "
+	"RFC 8446 §5.5) and could not be, where the kernel has the records: --ktls off follows a "
+	"KeyUpdate everywhere.";
 
 /* ---- Words ----------------------------------------------------------------------------------- */
 
@@ -127,12 +129,13 @@ static void set_timeout(struct kt_dial *dial, const char *arg, struct argp_state
 static void set_proxy(struct kt_dial *dial, char *arg, struct argp_state *state)
 {
 	struct kt_error error;
+	int err = kt_upstream_url_parse(arg, &dial->proxy, &error);
 
-	if (kt_upstream_url_parse(arg, &dial->proxy, &error))
+	/* Before all else: lists of processes show it, and what is malformed has a password too. */
+	explicit_bzero(arg, strlen(arg));
+	if (err)
 		argp_error(state, "--proxy: %s", error.text);
 	dial->has_proxy = true;
-	/* Lists of processes show it no longer; they did. */
-	explicit_bzero(arg, strlen(arg));
 }
 
 static void set_target(struct kt_dial *dial, const char *arg, struct argp_state *state)
@@ -300,6 +303,7 @@ static int run(struct dial_args *args)
 		err = kt_dial_pump(&args->dial, &error);
 	if (err && !told)
 		kt_complain(&error);
+	kt_dial_keys_wipe(&args->dial.keys);
 	kt_tls_free(args->dial.tls);
 	kt_tls_context_free(args->dial.context);
 	kt_pool_free(args->dial.pool);
@@ -307,6 +311,8 @@ static int run(struct dial_args *args)
 		close(args->dial.fd);
 	if (!err)
 		return KT_EXIT_OK;
+	if (args->dial.keys_ended)
+		return KT_EXIT_KEYS;
 	return args->dial.refused ? KT_EXIT_NO : KT_EXIT_TROUBLE;
 }
 

@@ -19,13 +19,14 @@
 
 #include <ktrust/ktls.h>
 
-#define BUFFER		16384 /* bytes: the plain text of a record */
-#define SEND_SHARE	4
-#define SEND_LEAST	1024
-#define LEVEL_WARNING	1
-#define USER_CANCELED	90 /* RFC 8446 §6.1: a warning at any level */
-#define WARNINGS_MAX	4  /* in a row */
-#define TYPE_KEY_UPDATE 24
+#define BUFFER	       16384 /* bytes: the plain text of a record */
+#define SEND_SHARE     4
+#define SEND_LEAST     1024
+#define LEVEL_WARNING  1
+#define USER_CANCELED  90 /* RFC 8446 §6.1: a warning at any level */
+#define WARNINGS_MAX   4  /* in a row */
+#define INTERNAL_ERROR 80 /* RFC 8446 §6 */
+#define FATAL	       2
 
 enum up { UP_OPEN, UP_ENDING, UP_DONE };
 
@@ -50,6 +51,19 @@ static int broken(struct pump *pump, int err)
 {
 	return kt_error_set(pump->error, err, pump->dial->target, 0, "the connection broke: %s",
 			    strerror(err));
+}
+
+static void say_alert(struct pump *pump, uint8_t alert)
+{
+	(void)!kt_ktls_send_alert(pump->dial->fd, FATAL, alert);
+}
+
+/* Keys that cannot be replaced; the server shall not take it for our end. */
+static int end_of_keys(struct pump *pump, const char *why)
+{
+	pump->dial->keys_ended = true;
+	say_alert(pump, INTERNAL_ERROR);
+	return fail(pump, EKEYEXPIRED, why);
 }
 
 /* ---- To the server --------------------------------------------------------------------------- */
@@ -100,15 +114,26 @@ static int send_records(struct pump *pump)
 
 static int send_plain(struct pump *pump)
 {
+	struct kt_dial_keys *keys = &pump->dial->keys;
 	size_t len = pump->up_len - pump->up_off;
+	const char *ended;
 	ssize_t n;
 
+	if (kt_dial_keys_due(keys)) {
+		int err = kt_dial_keys_send(keys, pump->dial->fd);
+
+		if (err)
+			return err == -EAGAIN ? 0 : broken(pump, -err);
+	}
+	if (!len)
+		return 0;
 	len = len < pump->send_max ? len : pump->send_max;
-	n = len ? send(pump->dial->fd, pump->up_data + pump->up_off, len, MSG_NOSIGNAL) : 0;
+	n = send(pump->dial->fd, pump->up_data + pump->up_off, len, MSG_NOSIGNAL);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : broken(pump, errno);
 	pump->up_off += (size_t)n;
-	return 0;
+	ended = kt_dial_keys_used(keys, KT_TX, (size_t)n);
+	return ended ? end_of_keys(pump, ended) : 0;
 }
 
 static int end_up(struct pump *pump)
@@ -124,6 +149,7 @@ static int say_end_offloaded(struct pump *pump)
 
 	if (err == -EAGAIN)
 		return 0;
+	pump->dial->keys.last = true;
 	return err ? broken(pump, -err) : end_up(pump);
 }
 
@@ -167,6 +193,37 @@ static int take_alert(struct pump *pump, size_t len)
 			    (unsigned int)description);
 }
 
+/* A handshake record, from where it is no ticket any more. */
+static int take_message(struct pump *pump, size_t at, size_t len)
+{
+	struct kt_dial *dial = pump->dial;
+	uint8_t alert = INTERNAL_ERROR;
+	bool end = false;
+	const char *why = kt_dial_keys_record(&dial->keys, dial->fd, pump->down_data + at, len - at,
+					      &end, &alert);
+
+	if (!why)
+		return 0;
+	if (end)
+		return end_of_keys(pump, why);
+	say_alert(pump, alert);
+	return fail(pump, EPROTO, why);
+}
+
+static int take_data(struct pump *pump, size_t len)
+{
+	const char *ended = kt_dial_keys_used(&pump->dial->keys, KT_RX, len);
+
+	if (!kt_tickets_data(&pump->dial->tickets))
+		return fail(pump, EPROTO, "protocol_error");
+	if (ended)
+		return end_of_keys(pump, ended);
+	pump->warnings = 0;
+	pump->down_len = len;
+	pump->down_off = 0;
+	return 0;
+}
+
 static int take_handshake(struct pump *pump, size_t len)
 {
 	bool newest = pump->dial->info.version == KT_TLS_1_3;
@@ -175,23 +232,15 @@ static int take_handshake(struct pump *pump, size_t len)
 
 	if (dropped == (ssize_t)len)
 		return 0;
-	if (dropped >= 0 && pump->down_data[dropped] == TYPE_KEY_UPDATE)
-		return fail(pump, EPROTO,
-			    "key_update: records are in the kernel, which goes on with the old key "
-			    "(try --ktls off)");
-	return fail(pump, EPROTO, "protocol_error");
+	return dropped < 0 ? fail(pump, EPROTO, "protocol_error")
+			   : take_message(pump, (size_t)dropped, len);
 }
 
 static int take_record(struct pump *pump, int type, size_t len)
 {
 	switch (type) {
 	case KT_RECORD_DATA:
-		if (!kt_tickets_data(&pump->dial->tickets))
-			return fail(pump, EPROTO, "protocol_error");
-		pump->warnings = 0;
-		pump->down_len = len;
-		pump->down_off = 0;
-		return 0;
+		return take_data(pump, len);
 	case KT_RECORD_ALERT:
 		return take_alert(pump, len);
 	case KT_RECORD_HANDSHAKE:
@@ -219,6 +268,10 @@ static int receive_offloaded(struct pump *pump)
 
 	if (n < 0 && errno == EBADMSG)
 		return fail(pump, EPROTO, "bad_record");
+	/* The kernel waits for a key, and we saw no KeyUpdate. */
+	if (n < 0 && errno == EKEYEXPIRED)
+		return end_of_keys(pump, "key_update: the kernel waits for the server's next key "
+					 "(try --ktls off)");
 	if (n < 0)
 		return errno == EAGAIN ? 0 : broken(pump, errno);
 	if (!n && !msg.msg_controllen)
@@ -233,6 +286,10 @@ static int failed_here(struct pump *pump)
 
 	/* Our own alert, if there is one, is sent as far as the socket takes it. */
 	(void)!send_records(pump);
+	if (failure && !strcmp(failure, "key_limit")) {
+		pump->dial->keys_ended = true;
+		return fail(pump, EKEYEXPIRED, kt_dial_key_limit);
+	}
 	if (alert < 0)
 		return fail(pump, EPROTO, failure ? failure : "internal");
 	pump->dial->refused = true;
@@ -299,7 +356,7 @@ static void choose(struct pump *pump, struct pollfd fds[static FDS])
 	fds[OUTPUT] = (struct pollfd){.fd = delivered ? -1 : STDOUT_FILENO, .events = POLLOUT};
 	if (pump->up == UP_OPEN && up_is_empty(pump))
 		fds[INPUT].fd = STDIN_FILENO;
-	if (pump->up == UP_ENDING || !up_is_empty(pump))
+	if (pump->up == UP_ENDING || !up_is_empty(pump) || kt_dial_keys_due(&pump->dial->keys))
 		fds[SOCKET].events |= POLLOUT;
 	if (pump->down_open && delivered)
 		fds[SOCKET].events |= POLLIN;

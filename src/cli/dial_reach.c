@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t now_ns(void)
+uint64_t kt_dial_now_ns(void)
 {
 	struct timespec now;
 
@@ -24,7 +22,7 @@ static uint64_t now_ns(void)
 int kt_dial_wait(const struct kt_dial *dial, short events)
 {
 	struct pollfd poll_fd = {.fd = dial->fd, .events = events};
-	uint64_t now = now_ns();
+	uint64_t now = kt_dial_now_ns();
 	int rc;
 
 	if (now >= dial->deadline_ns)
@@ -35,38 +33,33 @@ int kt_dial_wait(const struct kt_dial *dial, short events)
 	return rc ? 0 : -ETIMEDOUT;
 }
 
-/* ---- Connecting ------------------------------------------------------------------------------ */
-
-static int connect_one(struct kt_dial *dial, const struct addrinfo *address)
+int kt_dial_send(const struct kt_dial *dial, const void *data, size_t len)
 {
-	socklen_t len = sizeof(int);
-	const int on = 1;
-	int err = 0;
+	const uint8_t *at = data;
 
-	dial->fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (dial->fd < 0)
-		return -errno;
-	(void)!setsockopt(dial->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (!connect(dial->fd, address->ai_addr, address->ai_addrlen))
-		return 0;
-	if (errno != EINPROGRESS)
-		err = -errno;
-	else
-		err = kt_dial_wait(dial, POLLOUT);
-	if (!err && !getsockopt(dial->fd, SOL_SOCKET, SO_ERROR, &err, &len))
-		err = -err;
-	if (err) {
-		close(dial->fd);
-		dial->fd = -1;
+	while (len) {
+		ssize_t n = send(dial->fd, at, len, MSG_NOSIGNAL);
+		int err = n < 0 ? -errno : 0;
+
+		if (err == -EAGAIN)
+			err = kt_dial_wait(dial, POLLOUT);
+		if (err)
+			return err;
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+		}
 	}
-	return err;
+	return 0;
 }
 
-/* Every address of the name in turn, until one connects. */
+/* ---- Connecting ------------------------------------------------------------------------------ */
+
+/* Whichever of the name's addresses connects first. */
 static int connect_to(struct kt_dial *dial, const char *host, uint16_t port, struct kt_error *error)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct addrinfo *found, *address;
+	struct addrinfo *found;
 	char service[8];
 	int err;
 
@@ -75,13 +68,14 @@ static int connect_to(struct kt_dial *dial, const char *host, uint16_t port, str
 	if (err)
 		return kt_error_set(error, EHOSTUNREACH, host, 0, "the name does not resolve: %s",
 				    gai_strerror(err));
-	err = -EHOSTUNREACH;
-	for (address = found; address && err; address = address->ai_next)
-		err = connect_one(dial, address);
+	err = kt_dial_race(found, dial->deadline_ns);
 	freeaddrinfo(found);
-	return err ? kt_error_set(error, -err, host, 0, "cannot connect to port %u: %s",
-				  (unsigned int)port, strerror(-err))
-		   : 0;
+	if (err >= 0) {
+		dial->fd = err;
+		return 0;
+	}
+	return kt_error_set(error, -err, host, 0, "cannot connect to port %u: %s",
+			    (unsigned int)port, strerror(-err));
 }
 
 /* ---- Through a proxy ------------------------------------------------------------------------- */
@@ -90,19 +84,14 @@ static int say(struct kt_dial *dial, struct kt_upstream *upstream)
 {
 	const uint8_t *data;
 	size_t len;
+	int err = 0;
 
-	while ((len = kt_upstream_output(upstream, &data))) {
-		ssize_t n = send(dial->fd, data, len, MSG_NOSIGNAL);
-		int err = n < 0 ? -errno : 0;
-
-		if (err == -EAGAIN)
-			err = kt_dial_wait(dial, POLLOUT);
-		if (err)
-			return err;
-		if (n > 0)
-			kt_upstream_sent(upstream, (size_t)n);
+	while (!err && (len = kt_upstream_output(upstream, &data))) {
+		err = kt_dial_send(dial, data, len);
+		if (!err)
+			kt_upstream_sent(upstream, len);
 	}
-	return 0;
+	return err;
 }
 
 static int hear(struct kt_dial *dial, struct kt_upstream *upstream)

@@ -13,19 +13,14 @@ static int send_output(struct kt_dial *dial)
 {
 	const uint8_t *data;
 	size_t len;
+	int err = 0;
 
-	while ((len = kt_tls_output(dial->tls, &data))) {
-		ssize_t n = send(dial->fd, data, len, MSG_NOSIGNAL);
-		int err = n < 0 ? -errno : 0;
-
-		if (err == -EAGAIN)
-			err = kt_dial_wait(dial, POLLOUT);
-		if (err)
-			return err;
-		if (n > 0)
-			kt_tls_output_done(dial->tls, (size_t)n);
+	while (!err && (len = kt_tls_output(dial->tls, &data))) {
+		err = kt_dial_send(dial, data, len);
+		if (!err)
+			kt_tls_output_done(dial->tls, len);
 	}
-	return 0;
+	return err;
 }
 
 /* An enum kt_tls_status, or -errno. */
@@ -96,6 +91,8 @@ static int hand_over(struct kt_dial *dial, bool *ret_fatal)
 	if (!err)
 		err = kt_ktls_attach(dial->fd);
 	if (!err)
+		err = kt_dial_keys_keep(&dial->keys, dial->tls, &support, version, cipher);
+	if (!err)
 		err = kt_tls_export(dial->tls, &traffic);
 	if (err)
 		return err;
@@ -113,6 +110,8 @@ static int place_records(struct kt_dial *dial, struct kt_error *error)
 	if (dial->ktls == KT_KTLS_OFF)
 		return 0;
 	err = hand_over(dial, &fatal);
+	if (err)
+		kt_dial_keys_wipe(&dial->keys);
 	if (err && (fatal || dial->ktls == KT_KTLS_REQUIRE))
 		return kt_error_set(error, -err, "kTLS", 0,
 				    "the kernel does not take the records: %s (see ktrust doctor)",

@@ -16,6 +16,9 @@ int kt_conn_keys_keep(struct kt_conn *conn, uint16_t version, enum kt_cipher cip
 	conn->cipher = (uint8_t)cipher;
 	if (version != KT_TLS_1_3 || !conn->worker->shared->support.rekey)
 		return 0;
+	/* Whoever gets the connection has no use for them, and we keep none beside him. */
+	if (conn->door->listener->handoff.len)
+		return 0;
 	rekey = calloc(1, sizeof *rekey);
 	if (!rekey)
 		return -ENOMEM;

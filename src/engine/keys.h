@@ -45,8 +45,9 @@ struct kt_conn_rekey {
 };
 
 /*
- * Before the keys are exported: keep what replaces them, where they can be replaced. -ENOMEM. What
- * was kept is dropped with the connection, or before.
+ * Before the keys are exported: keep what replaces them, where they can be replaced, and are ours
+ * to replace: nothing of what is handed over. -ENOMEM. What was kept is dropped with the
+ * connection, or before.
  */
 KT_WARN_UNUSED int kt_conn_keys_keep(struct kt_conn *conn, uint16_t version, enum kt_cipher cipher);
 void kt_conn_keys_drop(struct kt_conn *conn); /* fine if nothing was kept */
