@@ -25,35 +25,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum act {
 	ACT_PUMP,
 	ACT_TURN,
-	ACT_SEND,	  /* bytes; 0: all */
-	ACT_FLIP,	  /* of what is pending: offset (2 bytes), bit */
-	ACT_DROP,	  /* offset (2), bytes */
-	ACT_REPEAT,	  /* offset (2), bytes */
-	ACT_RAW,	  /* type, bytes, content: a record that nobody has sealed */
-	ACT_BYTES,	  /* bytes, content */
-	ACT_SAY,	  /* length, in 64 bytes */
-	ACT_KEY_UPDATE,	  /* does it ask for one? */
+	ACT_SEND,	/* bytes; 0: all */
+	ACT_FLIP,	/* of what is pending: offset (2 bytes), bit */
+	ACT_DROP,	/* offset (2), bytes */
+	ACT_REPEAT,	/* offset (2), bytes */
+	ACT_RAW,	/* type, bytes, content: a record that nobody has sealed */
+	ACT_BYTES,	/* bytes, content */
+	ACT_SAY,	/* length, in 64 bytes */
+	ACT_KEY_UPDATE, /* does it ask for one? */
 	ACT_CLOSE_NOTIFY,
-	ACT_RECORD,	  /* type, bytes, content: one that is sealed */
+	ACT_RECORD, /* type, bytes, content: one that is sealed */
 	ACT_FIN,
 	ACT_RESET,
 	ACT_PLAIN_READ,
-	ACT_PLAIN_SAY,	  /* length, in 256 bytes */
+	ACT_PLAIN_SAY, /* length, in 256 bytes */
 	ACT_PLAIN_CLOSE,
 	ACT_PLAIN_RESET,
-	ACT_ERROR,	  /* operation, which errno */
-	ACT_SHORTER,	  /* operation, bytes, times */
-	ACT_KEYS,	  /* which installation fails (0: attaching), errno */
-	ACT_MEMORY,	  /* which allocation fails */
-	ACT_CHOOSE,	  /* errno */
-	ACT_PASS,	  /* which time */
-	ACT_ANSWER,	  /* how: as a proxy, or with a PROXY header */
+	ACT_ERROR,   /* operation, which errno */
+	ACT_SHORTER, /* operation, bytes, times */
+	ACT_KEYS,    /* which installation fails (0: attaching), errno */
+	ACT_MEMORY,  /* which allocation fails */
+	ACT_CHOOSE,  /* errno */
+	ACT_PASS,    /* which time */
+	ACT_ANSWER,  /* how: as a proxy, or with a PROXY header */
 	ACT_TAKE_OVER,
 	ACT_SWAP,
-	ACT_CUT,	  /* as a drain does in the end */
+	ACT_CUT, /* as a drain does in the end */
 	ACT_LOOK,
-	ACT_EXTRA,	  /* another client: which, bytes, content */
-	ACT_EXTRA_RESET,  /* which */
+	ACT_EXTRA,	 /* another client: which, bytes, content */
+	ACT_EXTRA_RESET, /* which */
 	ACTS
 };
 
@@ -92,9 +92,9 @@ static const uint8_t *take_bytes(struct script *script, size_t *len)
 static int take_errno(struct script *script)
 {
 	static const int errors[] = {
-		EIO,	      EBADMSG, EINVAL,	 EMSGSIZE, EKEYEXPIRED,	 ENOMEM,       EBUSY,
-		ECONNRESET,   ETIMEDOUT, ECONNABORTED, EPIPE, EAGAIN,	 ENOBUFS,      ECONNREFUSED,
-		EHOSTUNREACH, ECANCELED, ETOOMANYREFS, EMFILE, EOPNOTSUPP, ENOENT,
+		EIO,	      EBADMSG,	 EINVAL,       EMSGSIZE, EKEYEXPIRED, ENOMEM,  EBUSY,
+		ECONNRESET,   ETIMEDOUT, ECONNABORTED, EPIPE,	 EAGAIN,      ENOBUFS, ECONNREFUSED,
+		EHOSTUNREACH, ECANCELED, ETOOMANYREFS, EMFILE,	 EOPNOTSUPP,  ENOENT,
 	};
 
 	return errors[take(script) % (sizeof errors / sizeof errors[0])];

@@ -27,7 +27,8 @@
 static const struct pki_cert *client_cert(enum play_cert cert)
 {
 	const struct lab *lab = &stage_world()->rig.lab;
-	const struct pki_cert *const certs[CERTS] = {NULL, lab->client, lab->stranger, lab->expired};
+	const struct pki_cert *const certs[CERTS] = {NULL, lab->client, lab->stranger,
+						     lab->expired};
 
 	return certs[cert];
 }
@@ -200,8 +201,7 @@ static void seal(struct play *play, uint8_t type, const uint8_t *content, size_t
 {
 	static uint8_t record[RECORD_MAX];
 
-	play_add(play, record,
-		 record_seal(&play->keys, own_key(play), type, content, len, record));
+	play_add(play, record, record_seal(&play->keys, own_key(play), type, content, len, record));
 }
 
 void play_record(struct play *play, uint8_t type, const uint8_t *content, size_t len)
@@ -668,7 +668,8 @@ static bool next_record(const uint8_t **at, const uint8_t *end, struct record *r
 static void expect_untouched(const struct play *play)
 {
 	const uint8_t *meant = play->said.data, *went = play->sent.data + watched.before_taken;
-	const uint8_t *meant_end = meant + play->finished_at, *end = play->sent.data + play->sent.len;
+	const uint8_t *meant_end = meant + play->finished_at,
+		      *end = play->sent.data + play->sent.len;
 	struct record a, b;
 
 	require(watched.before_taken <= play->sent.len);

@@ -38,8 +38,8 @@ struct play {
 	struct kt_traffic keys;
 
 	/* ---- The plain side ---- */
-	int plain; /* -1: none (yet) */
-	bool plain_ended; /* FIN was read, or a reset was met */
+	int plain;		   /* -1: none (yet) */
+	bool plain_ended;	   /* FIN was read, or a reset was met */
 	uint8_t header[16 + 1024]; /* PROXY */
 	size_t header_len;
 

@@ -100,6 +100,10 @@ void __wrap_kt_ring_wait(struct io_uring *ring, uint64_t timeout_ns)
 {
 	if (!mine)
 		mine = stage_of(ring);
+	if (mine->is_free) {
+		__real_kt_ring_wait(ring, timeout_ns);
+		return;
+	}
 	shape_all(ring);
 	__real_kt_ring_wait(ring, 0);
 	require(++rounds < ROUNDS_MAX);
@@ -307,7 +311,8 @@ static void doom(struct io_uring_sqe *sqe, enum kt_op op, uint64_t conn)
 static void shape(struct io_uring_sqe *sqe)
 {
 	enum kt_op op = sqe->user_data & KT_OP_MASK;
-	struct kt_conn *conn = (struct kt_conn *)(uintptr_t)(sqe->user_data & ~(uint64_t)KT_OP_MASK);
+	struct kt_conn *conn =
+		(struct kt_conn *)(uintptr_t)(sqe->user_data & ~(uint64_t)KT_OP_MASK);
 
 	if (op >= KT_OP_ACCEPT)
 		return;
@@ -342,7 +347,8 @@ static int watch(struct kt_conn *conn, enum kt_op op, int res)
 		return res;
 	if (op == KT_OP_CLIENT_SEND)
 		gave(conn, (uint32_t)res);
-	if (op == KT_OP_CLIENT_RECV && (conn->state == KT_CONN_PROXY || conn->state == KT_CONN_REACH))
+	if (op == KT_OP_CLIENT_RECV &&
+	    (conn->state == KT_CONN_PROXY || conn->state == KT_CONN_REACH))
 		watched.before_taken += (uint32_t)res;
 	if (op == KT_OP_CLIENT_RECV && conn->ktls)
 		return read_records(conn, res);
@@ -351,12 +357,17 @@ static int watch(struct kt_conn *conn, enum kt_op op, int res)
 	return res;
 }
 
-/* What was begun before it was told to fail: it has happened, which not all errors can mean. */
+/*
+ * What was begun before it was told to fail has happened, which not all errors can mean: a read
+ * that finds no block has taken nothing from the socket, not even its error.
+ */
 static bool is_possible(enum kt_op op, int res, int error)
 {
 	if (op == KT_OP_CLIENT_CONNECT || op == KT_OP_BACKEND_CONNECT)
 		return res < 0;
-	return error != ENOBUFS || res < 0 || (op != KT_OP_CLIENT_RECV && op != KT_OP_BACKEND_RECV);
+	if (op == KT_OP_CLIENT_RECV || op == KT_OP_BACKEND_RECV)
+		return error != ENOBUFS || res == -ECANCELED;
+	return true;
 }
 
 static int answer(const struct kt_conn *conn, enum kt_op op, int res)
@@ -423,6 +434,25 @@ const struct kt_conn *stage_watched(const struct stage *stage)
 	return NULL;
 }
 
+/* ---- Endings ------------------------------------------------------------------------------------
+ */
+
+/* In its own step again, it can be drained; all that engines and workers had is given back. */
+static void end_stages(void)
+{
+	for (int i = 0; i < STAGE_KINDS; i++) {
+		size_t cut;
+
+		if (!stages[i].engine)
+			continue;
+		cut = stages[i].worker->cut_count;
+		stages[i].is_free = true;
+		sem_post(&stages[i].go);
+		require(kt_engine_drain(stages[i].engine, 0) == cut);
+		kt_engine_free(stages[i].engine);
+	}
+}
+
 /* ---- The world ------------------------------------------------------------------------------- */
 
 static void remove_files(const struct lab *lab)
@@ -474,6 +504,7 @@ struct world *stage_world(void)
 	require(!kt_handoff_listen(world.rig.handoff_path, 0600, &world.receiver, NULL));
 	require(!fcntl(world.receiver, F_SETFL, O_NONBLOCK));
 	atexit(remove_directory);
+	atexit(end_stages);
 	__real_clock_gettime(CLOCK_MONOTONIC, &now);
 	clock_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + 1;
 	return &world;
@@ -502,7 +533,7 @@ static struct kt_address nowhere(void)
 
 static const struct rig_options of_kind[STAGE_KINDS] = {
 	[STAGE_MUTUAL] = {.ktls = KT_KTLS_OFF, .client_auth = KT_CLIENT_AUTH_REQUIRE},
-	[STAGE_OPEN] = {.ktls = KT_KTLS_OFF},
+	[STAGE_OPEN] = {.ktls = KT_KTLS_OFF, .connections_max = 3},
 	[STAGE_MUTUAL_OFFLOADED] = {.ktls = KT_KTLS_AUTO,
 				    .client_auth = KT_CLIENT_AUTH_REQUIRE,
 				    .key_records_max = 16},
@@ -536,6 +567,7 @@ static void make(struct stage *stage)
 {
 	struct rig_options options = of_kind[stage->kind];
 	struct kt_address backends[2];
+	struct kt_pool_for names = {.pattern = "*.test", .pool = world.rig.lab.pool};
 	struct kt_network network;
 	struct rig rig = world.rig;
 	struct kt_error error = {0};
@@ -547,6 +579,10 @@ static void make(struct stage *stage)
 		rig.lab.pool = world.origin_pool;
 	if (stage->kind == STAGE_HANDOFF_ALONE)
 		snprintf(rig.handoff_path, sizeof rig.handoff_path, "%s/nobody", rig.lab.dir);
+	if (stage->kind == STAGE_MUTUAL) {
+		options.pools = &names;
+		options.pool_count = 1;
+	}
 	if (stage->kind == STAGE_PROXY) {
 		require(!kt_network_parse("127.0.0.0/8", &network, NULL));
 		options.proxy_from = &network;

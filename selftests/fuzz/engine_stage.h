@@ -24,8 +24,8 @@
 #include "../engine/rig.h"
 
 enum stage_kind {
-	STAGE_MUTUAL, /* clients show certificates */
-	STAGE_OPEN,   /* they show none */
+	STAGE_MUTUAL, /* clients show certificates, to a pool that is chosen by name */
+	STAGE_OPEN,   /* they show none; few are taken in */
 	STAGE_MUTUAL_OFFLOADED,
 	STAGE_OPEN_OFFLOADED, /* by a kernel that knows no next key, and must take the first */
 	STAGE_PROXY,	      /* PROXY headers in and out */
@@ -47,6 +47,7 @@ struct stage {
 	struct kt_address address;
 	bool offloads;
 	sem_t go, idle;
+	bool is_free; /* from all steps: at the fuzzer's end */
 };
 
 /* Beside: what all stages share. The listening sockets do not block. */
