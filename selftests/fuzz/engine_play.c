@@ -505,7 +505,7 @@ void play_plain_say(struct play *play, size_t len)
 	n = send(play->plain, data, len, MSG_NOSIGNAL);
 	if (n > 0)
 		play->down_said += (uint64_t)n;
-	else if (len && errno != EAGAIN)
+	else if (n < 0 && errno != EAGAIN)
 		play->plain_ended = true; /* a reset is told once */
 	play_settle(play);
 }
