@@ -546,7 +546,7 @@ $(O)/peers/go-relay $(O)/selftests/daemon/go-client:
 
 # ---- Fuzzing: make fuzz-smoke takes two minutes, make fuzz FUZZ_MINUTES=… for each --------------
 
-FUZZERS := cert chain config crl der handoff image manifest name nss pem proxy tls upstream
+FUZZERS := cert chain config crl der engine handoff image manifest name nss pem proxy tls upstream
 FUZZ_MINUTES ?= 10
 FUZZ_SMOKE_SECONDS := 10
 FUZZ_FLAGS = -std=gnu11 -O1 -gline-tables-only $(WARN) -D_GNU_SOURCE -Iinclude -pthread -fno-omit-frame-pointer \
@@ -567,6 +567,10 @@ FUZZ_SRC_chain := $(SRC_verify) selftests/fuzz/chain_cert.c selftests/fuzz/chain
 FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c src/engine/network.c \
 	$(SRC_engine_upstream) $(FUZZ_SRC_names)
 FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
+FUZZ_SRC_engine := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_handoff) $(SRC_engine) $(SRC_testlib) \
+	selftests/engine/rig.c selftests/fuzz/engine_play.c selftests/fuzz/engine_stage.c selftests/tls/keys.c selftests/tls/lab.c
+FUZZ_LIBS_engine := -luring $(call wrap,kt_ring_wait kt_ktls_probe kt_ktls_attach kt_ktls_install kt_conn_complete \
+	kt_door_accepted kt_blocks_grow clock_gettime malloc calloc realloc)
 FUZZ_SRC_handoff := src/handoff/read.c src/handoff/utf8.c src/handoff/write.c
 FUZZ_SRC_name := $(FUZZ_SRC_names) selftests/verify/words.c
 FUZZ_SRC_proxy := $(SRC_engine_proxy)
@@ -577,7 +581,7 @@ FUZZ_SRC_tls := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_testlib) \
 $(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/fuzz/selftests/fuzz/%.o $(call fuzz_obj,$(SRC_error) $(SRC_pool)) \
 		$$(call fuzz_obj,$$(FUZZ_SRC_$$*))
 	$(call say,FUZZLD,$@)
-	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(FUZZ_LIBS_$*)
 
 # New inputs are kept under build/; the committed seeds are read only.
 run_fuzzer = mkdir -p $(BUILD)/fuzz/corpus/$(1) && $(BUILD)/fuzz/$(1) -max_total_time=$(2) \

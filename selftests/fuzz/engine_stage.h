@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Engines for a fuzzer: real workers, rings and sockets, but in step with it, with a clock that it
+ * sets, and with a kernel whose answers it may change.
+ *
+ * In step. Where a worker would sleep (kt_ring_wait), it stops until stage_run; so either the
+ * fuzzer's thread runs or the worker's, and everything that one does is done when the other goes
+ * on. A worker that finds ever more to do by itself is an error.
+ *
+ * Answers. Sends and reads may be made shorter before the kernel sees them; completions, accepts
+ * and allocations of the worker fail as told. Where a stage offloads, the stand-in for the kernel's
+ * TLS takes all keys (but those it is told to refuse), and from then on the socket carries the
+ * records' contents; stage_record says what the next bytes are, as that kernel would.
+ *
+ * One connection is watched (stage_watch_next); answers are of all. Linked with --wrap (Makefile).
+ * Threads: one, beside the workers.
+ */
+#ifndef KTRUST_FUZZ_ENGINE_STAGE_H
+#define KTRUST_FUZZ_ENGINE_STAGE_H
+
+#include <semaphore.h>
+
+#include "../../src/engine/worker.h"
+#include "../engine/rig.h"
+
+enum stage_kind {
+	STAGE_MUTUAL, /* clients show certificates, to a pool that is chosen by name */
+	STAGE_OPEN,   /* they show none; few are taken in */
+	STAGE_MUTUAL_OFFLOADED,
+	STAGE_OPEN_OFFLOADED, /* by a kernel that knows no next key, and must take the first */
+	STAGE_PROXY,	      /* PROXY headers in and out */
+	STAGE_TIGHT,	      /* two backends, of which one is not there; low limits */
+	STAGE_CHOSEN,	      /* pools are chosen by a function */
+	STAGE_ORIGIN,
+	STAGE_ORIGIN_OFFLOADED,
+	STAGE_ORIGIN_HTTP,
+	STAGE_ORIGIN_SOCKS,
+	STAGE_HANDOFF,
+	STAGE_HANDOFF_ALONE, /* nobody listens there */
+	STAGE_KINDS
+};
+
+struct stage {
+	enum stage_kind kind;
+	struct kt_engine *engine; /* NULL: not made yet */
+	struct kt_worker *worker;
+	struct kt_address address;
+	bool offloads;
+	sem_t go, idle;
+	bool is_free; /* from all steps: at the fuzzer's end */
+};
+
+/* Beside: what all stages share. The listening sockets do not block. */
+struct world {
+	struct rig rig;		     /* its pool is that of clients */
+	struct kt_pool *origin_pool; /* of the targets' roots */
+	int backend;		     /* listening, for backends, targets and proxies */
+	int receiver;		     /* of connections that are handed over */
+};
+
+struct world *stage_world(void);
+
+/* Make it when it is asked for the first time. */
+struct stage *stage_get(enum stage_kind kind);
+
+static inline bool stage_is_origin(const struct stage *stage)
+{
+	return stage->kind >= STAGE_ORIGIN && stage->kind <= STAGE_ORIGIN_SOCKS;
+}
+
+/* Let the worker do all that there is to do. */
+void stage_run(struct stage *stage);
+
+/* CLOCK_MONOTONIC goes on. */
+void stage_pass(uint64_t ns);
+
+/* ---- Answers --------------------------------------------------------------------------------- */
+
+struct answers {
+	int errors[KT_OP_WAKE]; /* errno of the next completion; 0: as it is */
+	struct {
+		uint32_t len; /* bytes at most … */
+		uint32_t times;
+	} shorter[KT_OP_WAKE];
+	int attach_error, install_error;
+	unsigned int install_fails; /* with the installation of this number, from 1; 0: none */
+	unsigned int allocation_fails;
+	int choose_error;
+};
+
+extern struct answers answers;
+
+/* ---- The watched connection ------------------------------------------------------------------ */
+
+#define SEGMENTS_MAX 4096
+#define RECORDS_MAX  256
+
+struct watched {
+	uint64_t id; /* 0: none */
+	/* Bytes that it took and gave on the TLS side before the first of TLS. */
+	uint64_t before_taken, before_given;
+	uint64_t tls_given; /* bytes of TLS records */
+	/* What it gave on an offloaded socket after these. */
+	struct {
+		uint32_t len;
+		bool control;
+	} segments[SEGMENTS_MAX];
+	size_t segment_count;
+	bool sends_control;
+	uint64_t taken; /* bytes on the TLS side */
+	struct {
+		uint64_t at;   /* offset of what is left */
+		uint32_t left; /* bytes */
+		uint8_t type;
+		bool empty; /* one byte stands for none */
+	} records[RECORDS_MAX];
+	size_t record_first, record_count;
+};
+
+extern struct watched watched;
+
+/* It is the next that the engine takes in; and that has happened, or will not. */
+void stage_watch_next(const struct stage *stage);
+void stage_watch_came(const struct stage *stage);
+
+/* While it is open; NULL. */
+const struct kt_conn *stage_watched(const struct stage *stage);
+
+/*
+ * The len bytes that are sent to it from this offset on are a record of this type; len 0: one byte
+ * is, for none. All others authenticate as nothing. False: there were too many.
+ */
+bool stage_record(uint8_t type, size_t len, uint64_t at);
+
+#endif
