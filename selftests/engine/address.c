@@ -60,6 +60,44 @@ TEST(names_are_resolved)
 	EXPECT_TRUE(address.addr.ss_family == AF_INET || address.addr.ss_family == AF_INET6);
 }
 
+#define MANY 8
+
+static size_t parse_all(const char *text, size_t room, struct kt_address addresses[static MANY])
+{
+	struct kt_error error = {0};
+	size_t count = 0;
+
+	ASSERT_EQ(0, kt_addresses_parse(text, room, addresses, &count, &error));
+	return count;
+}
+
+/* By a family each, which is how many this machine's localhost has. */
+TEST(every_address_of_a_name_is_taken_once)
+{
+	struct kt_address all[MANY], one[MANY];
+	size_t count = 0, found = parse_all("localhost:80", MANY, all);
+
+	for (int family = 0; family < 2; family++) {
+		const struct addrinfo hints = {.ai_family = family ? AF_INET6 : AF_INET,
+					       .ai_socktype = SOCK_STREAM};
+		struct addrinfo *info;
+
+		if (getaddrinfo("localhost", NULL, &hints, &info))
+			continue;
+		freeaddrinfo(info);
+		count++;
+	}
+	EXPECT_LE(count, found);
+	for (size_t i = 0; i < found; i++)
+		for (size_t k = 0; k < i; k++)
+			EXPECT_NE(0, memcmp(&all[i], &all[k], sizeof all[i]));
+	EXPECT_EQ(1, parse_all("localhost:80", 1, one));
+	EXPECT_EQ(0, memcmp(&all[0], &one[0], sizeof one[0]));
+	EXPECT_EQ(1, parse_all("127.0.0.1:80", MANY, all));
+	EXPECT_EQ(1, parse_all("unix:/run/x", MANY, all));
+	EXPECT_EQ(1, parse_all(":80", MANY, all));
+}
+
 static void expect_error(const char *text, int err)
 {
 	struct kt_address address = {.len = 77};

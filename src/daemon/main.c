@@ -150,17 +150,32 @@ static int describe_names(struct start *start, const struct kt_config_listener *
 	return 0;
 }
 
+/* The place of the k-th is there whatever those before it resolve to. */
+static size_t room_for(const struct kt_config_texts *texts, size_t k, size_t taken)
+{
+	return KT_BACKENDS_MAX - taken - (texts->count - 1 - k);
+}
+
+/* Each address of a name is a backend of its own: it is not known where somebody listens. */
 static int describe_backends(struct start *start, size_t i, struct kt_error *error)
 {
 	const struct kt_config_texts *texts = &start->config->listeners[i].backends;
 	struct kt_listener_options *options = &start->listeners[i];
-	int err = 0;
+	struct kt_address *backends = start->backends[i];
+	size_t taken = 0;
 
-	for (size_t k = 0; k < texts->count && !err; k++)
-		err = kt_address_parse(texts->at[k], &start->backends[i][k], error);
-	options->backends = start->backends[i];
-	options->backend_count = texts->count;
-	return err;
+	for (size_t k = 0; k < texts->count; k++) {
+		size_t count;
+		int err = kt_addresses_parse(texts->at[k], room_for(texts, k, taken),
+					     backends + taken, &count, error);
+
+		if (err)
+			return err;
+		taken += count;
+	}
+	options->backends = backends;
+	options->backend_count = taken;
+	return 0;
 }
 
 static int find_user(const char *name, uid_t *ret_uid, struct kt_error *error)
@@ -228,20 +243,42 @@ static bool is_ip(const char *text)
 	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
 }
 
-/* What a proxy is asked for it resolves itself. */
-static int describe_target(const struct kt_config_listener *listener, size_t k,
-			   struct origin *origin, struct kt_error *error)
+/* Where it is: each address of a name is a target. What a proxy is asked for it resolves itself. */
+static int reach_target(const struct kt_config_listener *listener, size_t k, size_t room,
+			struct kt_target target, struct kt_target *ret_targets, size_t *ret_count,
+			struct kt_error *error)
 {
-	struct kt_target *target = &origin->targets[k];
-	int err = kt_address_split(listener->targets.at[k], origin->hosts[k], &target->port, error);
+	struct kt_address addresses[KT_BACKENDS_MAX] = {{.len = 0}};
+	size_t count = 1;
+	int err = listener->proxy ? 0
+				  : kt_addresses_parse(listener->targets.at[k], room, addresses,
+						       &count, error);
 
 	if (err)
 		return err;
-	target->host = origin->hosts[k];
-	target->name = listener->target_name ? listener->target_name : target->host;
-	target->name_type = is_ip(target->name) ? KT_NAME_IP : KT_NAME_DNS;
-	return listener->proxy ? 0
-			       : kt_address_parse(listener->targets.at[k], &target->address, error);
+	for (size_t i = 0; i < count; i++) {
+		target.address = addresses[i];
+		ret_targets[i] = target;
+	}
+	*ret_count = count;
+	return 0;
+}
+
+static int describe_target(const struct kt_config_listener *listener, size_t k,
+			   struct origin *origin, size_t *taken, struct kt_error *error)
+{
+	struct kt_target target = {.host = origin->hosts[k]};
+	size_t count = 0;
+	int err = kt_address_split(listener->targets.at[k], origin->hosts[k], &target.port, error);
+
+	if (err)
+		return err;
+	target.name = listener->target_name ? listener->target_name : target.host;
+	target.name_type = is_ip(target.name) ? KT_NAME_IP : KT_NAME_DNS;
+	err = reach_target(listener, k, room_for(&listener->targets, k, *taken), target,
+			   origin->targets + *taken, &count, error);
+	*taken += count;
+	return err;
 }
 
 static int describe_origin(struct start *start, size_t i, struct kt_error *error)
@@ -257,9 +294,8 @@ static int describe_origin(struct start *start, size_t i, struct kt_error *error
 	options->pool = kt_pools_named(start->daemon.pools, listener->server_pool);
 	options->policy.profile = listener->server_profile;
 	options->targets = origin->targets;
-	options->target_count = listener->targets.count;
 	for (size_t k = 0; k < listener->targets.count && !err; k++)
-		err = describe_target(listener, k, origin, error);
+		err = describe_target(listener, k, origin, &options->target_count, error);
 	return err ? err : describe_proxy(listener, options, origin, error);
 }
 

@@ -108,12 +108,21 @@ static void any_address(uint16_t port, struct kt_address *ret_address)
 	*ret_address = made;
 }
 
-static int resolve(const char *host, uint16_t port, struct kt_address *ret_address,
-		   struct kt_error *error)
+static bool is_among(const struct addrinfo *one, const struct kt_address *addresses, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (one->ai_addrlen == addresses[i].len &&
+		    !memcmp(one->ai_addr, &addresses[i].addr, one->ai_addrlen))
+			return true;
+	return false;
+}
+
+static int resolve(const char *host, uint16_t port, size_t room, struct kt_address *ret_addresses,
+		   size_t *ret_count, struct kt_error *error)
 {
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found = NULL;
-	struct kt_address made = {0};
+	size_t count = 0;
 	char service[6];
 	int err;
 
@@ -123,22 +132,31 @@ static int resolve(const char *host, uint16_t port, struct kt_address *ret_addre
 		return kt_error_set(error, EHOSTUNREACH, host, 0,
 				    "the name does not resolve: %s (write a numeric address?)",
 				    gai_strerror(err));
-	memcpy(&made.addr, found->ai_addr, found->ai_addrlen);
-	made.len = found->ai_addrlen;
+	for (const struct addrinfo *one = found; one && count < room; one = one->ai_next) {
+		if (is_among(one, ret_addresses, count))
+			continue;
+		ret_addresses[count] = (struct kt_address){.len = one->ai_addrlen};
+		memcpy(&ret_addresses[count++].addr, one->ai_addr, one->ai_addrlen);
+	}
 	freeaddrinfo(found);
-	*ret_address = made;
+	*ret_count = count;
 	return 0;
 }
 
-int kt_address_parse(const char *text, struct kt_address *ret_address, struct kt_error *error)
+int kt_addresses_parse(const char *text, size_t room, struct kt_address *ret_addresses,
+		       size_t *ret_count, struct kt_error *error)
 {
 	char host[HOST_MAX + 1];
 	const char *port_text = NULL;
 	uint16_t port = 0;
 	int err;
 
-	if (!strncmp(text, "unix:", 5))
-		return parse_unix(text + 5, ret_address, error);
+	if (!strncmp(text, "unix:", 5)) {
+		err = parse_unix(text + 5, ret_addresses, error);
+		if (!err)
+			*ret_count = 1;
+		return err;
+	}
 	err = split(text, host, &port_text, error);
 	if (err)
 		return err;
@@ -146,9 +164,17 @@ int kt_address_parse(const char *text, struct kt_address *ret_address, struct kt
 	if (err)
 		return err;
 	if (host[0])
-		return resolve(host, port, ret_address, error);
-	any_address(port, ret_address);
+		return resolve(host, port, room, ret_addresses, ret_count, error);
+	any_address(port, ret_addresses);
+	*ret_count = 1;
 	return 0;
+}
+
+int kt_address_parse(const char *text, struct kt_address *ret_address, struct kt_error *error)
+{
+	size_t count;
+
+	return kt_addresses_parse(text, 1, ret_address, &count, error);
 }
 
 int kt_address_split(const char *text, char ret_host[static KT_HOST_SIZE], uint16_t *ret_port,

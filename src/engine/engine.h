@@ -43,10 +43,19 @@ struct kt_address {
 
 /*
  * "HOST:PORT" (HOST numeric, a name, or empty for all addresses), "[v6]:PORT", "unix:PATH". Names
- * are resolved (blocks). -EINVAL, -ENAMETOOLONG, -EHOSTUNREACH (name does not resolve).
+ * are resolved (blocks), to the first of their addresses. -EINVAL, -ENAMETOOLONG, -EHOSTUNREACH
+ * (name does not resolve).
  */
 KT_WARN_UNUSED int kt_address_parse(const char *text, struct kt_address *ret_address,
 				    struct kt_error *error);
+/*
+ * The same, with all addresses that a name has, in the resolver's order (RFC 6724), each once;
+ * `room` of them at most, which is 1 or more. A name may well have one where nobody listens: that
+ * "localhost" is ::1 as well is the rule.
+ */
+KT_WARN_UNUSED int kt_addresses_parse(const char *text, size_t room,
+				      struct kt_address *ret_addresses, size_t *ret_count,
+				      struct kt_error *error);
 /*
  * The parts of "HOST:PORT" or "[v6]:PORT", the host without brackets. Nothing is resolved. -EINVAL
  * also: an empty host, port 0.
