@@ -551,6 +551,18 @@ static void get_backend(struct play *play, int fd)
 	play->header_len = 0;
 }
 
+/* Others have their targets connected to as well, and the watched one may not have come so far. */
+static bool is_of_watched(const struct play *play, int fd)
+{
+	const struct kt_conn *conn = stage_watched(play->stage);
+	struct sockaddr_in peer = {0}, own = {0};
+	socklen_t peer_len = sizeof peer, own_len = sizeof own;
+
+	return conn && !getpeername(fd, (struct sockaddr *)&peer, &peer_len) &&
+	       !getsockname(conn->fd, (struct sockaddr *)&own, &own_len) &&
+	       peer.sin_port == own.sin_port;
+}
+
 void play_settle(struct play *play)
 {
 	int fd;
@@ -560,7 +572,7 @@ void play_settle(struct play *play)
 	       0) {
 		if (!stage_is_origin(play->stage))
 			get_backend(play, fd);
-		else if (play->tls < 0 && !play->has_client)
+		else if (play->tls < 0 && !play->has_client && is_of_watched(play, fd))
 			get_client(play, fd);
 		else
 			reset(&fd);
