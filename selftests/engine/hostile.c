@@ -361,9 +361,11 @@ TEST_F(hostile, who_connects_and_vanishes_leaves_nothing)
 	stats = rig_stats(&self->rig);
 	EXPECT_EQ(401, stats.accepted);
 	EXPECT_EQ(0, stats.handshaking);
+	/* All may be there at once, where the engine is slow: then some are too many. */
 	EXPECT_EQ(400, rig_outcomes(&self->rig, "peer_closed") +
 			       rig_outcomes(&self->rig, "peer_reset") +
-			       rig_outcomes(&self->rig, "io_error"));
+			       rig_outcomes(&self->rig, "io_error") +
+			       rig_outcomes(&self->rig, "too_many_from_address"));
 }
 
 TEST_HARNESS_MAIN
