@@ -29,6 +29,7 @@ static struct {
 	/* The installation with this number (from 1) fails; 0: none. */
 	unsigned int install_fails;
 	int install_err;
+	_Atomic int header_err;	   /* of the first piece of a PROXY header; 0: what it says */
 	_Atomic int type;	   /* of the next record that comes; 0: data */
 	_Atomic int op;		   /* whose next completion … */
 	_Atomic int res;	   /* … says this; 0: what it says */
@@ -98,6 +99,10 @@ void __wrap_kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint3
 {
 	if (conn->ktls && (conn->tls || conn->out))
 		kernel.kept++;
+	if (kernel.header_err && op == KT_OP_BACKEND_SEND && conn->state == KT_CONN_CONNECT) {
+		res = kernel.header_err;
+		kernel.header_err = 0;
+	}
 	if (conn->ktls && kernel.res && kernel.op == (int)op && conn->state == KT_CONN_RELAY) {
 		res = kernel.res;
 		kernel.res = 0;
@@ -293,6 +298,22 @@ TEST_F(answer, ends_the_connection_by_its_name)
 	EXPECT_EQ(1, +kernel.used);
 	WAIT_UNTIL(kernel.wiped);
 	EXPECT_EQ(1, +kernel.wiped);
+}
+
+/* A backend that got a header, or a part of it, and no more. */
+TEST(header_that_could_not_be_sent_is_no_clean_end)
+{
+	struct setting setting;
+	uint8_t header[512];
+
+	kernel.header_err = -EIO;
+	open_rig(&setting, &(struct rig_options){.proxy_protocol = KT_PROXY_V2}, KT_TLS_1_3);
+	ASSERT_EQ(1, peer_handshake(&setting.peer));
+	setting.backend = rig_accept(&setting.rig);
+	EXPECT_LT(0, recv(setting.backend, header, sizeof header, 0));
+	EXPECT_EQ(-ECONNRESET, recv_end(setting.backend));
+	rig_await_ends(&setting.rig, "backend_unreachable", 1);
+	close_setting(&setting);
 }
 
 /* Its keys are the receiver's, and no KeyUpdate is followed there. */

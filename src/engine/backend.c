@@ -139,7 +139,7 @@ void kt_backend_rest(struct kt_conn *conn)
 static void failed(struct kt_conn *conn, int err)
 {
 	kt_backend_rest(conn);
-	close(conn->backend_fd);
+	kt_close_by_reset(conn->backend_fd); /* it may have a part of the header */
 	conn->backend_fd = -1;
 	try_next(conn, err == -ETIMEDOUT ? "backend_timeout" : "backend_unreachable");
 }

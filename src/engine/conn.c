@@ -127,7 +127,7 @@ void kt_conn_new(struct kt_worker *worker, struct kt_door *door, int fd)
 	kt_conn_settle(conn);
 }
 
-static void close_by_reset(int fd)
+void kt_close_by_reset(int fd)
 {
 	const struct linger now = {.l_onoff = 1, .l_linger = 0};
 
@@ -139,7 +139,7 @@ static void close_by_reset(int fd)
 static void close_backend(struct kt_conn *conn)
 {
 	if (conn->backend_reset)
-		close_by_reset(conn->backend_fd);
+		kt_close_by_reset(conn->backend_fd);
 	else
 		close(conn->backend_fd);
 	conn->backend_fd = -1;

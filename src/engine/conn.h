@@ -203,12 +203,12 @@ struct kt_conn {
 	_Atomic uint64_t bytes_out;
 	/* On its way to another process; NULL: it stays here. */
 	struct kt_handing *handing;
-	uint8_t *proxy;		/* a PROXY header: the client's being read, or the backend's; NULL */
-	uint16_t proxy_len;	/* bytes of it, or so far */
-	uint16_t proxy_off;	/* of these, bytes that the backend has */
-	uint8_t backend;	/* index of the one that backend_fd is of */
-	uint8_t backends_tried; /* bits: 1 << index */
-	uint8_t cipher;		/* enum kt_cipher of an offloaded socket */
+	uint8_t *proxy;	    /* a PROXY header: the client's being read, or the backend's; NULL */
+	uint16_t proxy_len; /* bytes of it, or so far */
+	uint16_t proxy_off; /* of these, bytes that the backend has */
+	uint8_t backend;    /* index of the one that backend_fd is of */
+	uint8_t backends_tried;		  /* bits: 1 << index */
+	uint8_t cipher;			  /* enum kt_cipher of an offloaded socket */
 	struct kt_conn_identity identity; /* meaningful once accepted */
 	struct kt_upstream *upstream;	  /* REACH: what is said to the proxy; NULL */
 	union {
@@ -317,6 +317,8 @@ void kt_backend_cancel(struct kt_conn *conn);
 
 /* Close the backend's socket once its operations are gone; reset: by RST. */
 void kt_backend_drop(struct kt_conn *conn, bool reset);
+/* The other side must not take what it got, be it nothing, for the whole. */
+void kt_close_by_reset(int fd);
 
 /* ---- proxy.c --------------------------------------------------------------------------------- */
 
