@@ -173,7 +173,7 @@ TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/root
 TESTS_guest_only :=
 # What asks the kernel for nothing but memory, files and Unix sockets: in the guest of check-kernels only, so that
 # check stays short.
-TESTS_computing := $(TESTS_error) $(TESTS_pool) $(TESTS_verify) $(TESTS_tls) $(TESTS_control) cli/trace_output daemon/config \
+TESTS_computing := $(TESTS_error) $(TESTS_pool) $(TESTS_verify) $(TESTS_tls) $(TESTS_control) cli/trace_output daemon/config daemon/watch \
 	engine/address engine/names engine/proxy_v2 engine/slab engine/tickets engine/upstream handoff/text
 # And what takes minutes there, and shows little that engine/origin does not.
 TESTS_computing += cli/dial.test daemon/interop.test
