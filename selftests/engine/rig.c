@@ -19,6 +19,9 @@
 
 /* ---- Sockets --------------------------------------------------------------------------------- */
 
+/* With it, calls end by EINTR when the kernel takes down the ring of an engine that was freed before
+ * in this process: io_uring makes the thread that set it up do a part of that. So calls on such
+ * sockets are tried again. */
 static void set_limit(int fd)
 {
 	const struct timeval limit = {.tv_sec = WAIT_LIMIT_MS / 1000};
@@ -37,7 +40,7 @@ static void connect_with_limit(int fd, const struct kt_address *address)
 	ASSERT_EQ(0, fcntl(fd, F_SETFL, flags | O_NONBLOCK));
 	if (connect(fd, (const struct sockaddr *)&address->addr, address->len)) {
 		ASSERT_EQ(EINPROGRESS, errno);
-		ASSERT_EQ(1, poll(&event, 1, WAIT_LIMIT_MS));
+		ASSERT_EQ(1, TEMP_FAILURE_RETRY(poll(&event, 1, WAIT_LIMIT_MS)));
 	}
 	ASSERT_EQ(0, fcntl(fd, F_SETFL, flags));
 }
@@ -61,7 +64,7 @@ static bool try_to_send_all(int fd, const void *data, size_t len)
 	const uint8_t *at = data;
 
 	while (len) {
-		ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
+		ssize_t n = TEMP_FAILURE_RETRY(send(fd, at, len, MSG_NOSIGNAL));
 
 		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
 			return false;
@@ -82,7 +85,7 @@ void recv_exactly(int fd, void *buf, size_t len)
 	uint8_t *at = buf;
 
 	while (len) {
-		ssize_t n = recv(fd, at, len, 0);
+		ssize_t n = TEMP_FAILURE_RETRY(recv(fd, at, len, 0));
 
 		ASSERT_LT(0, n);
 		at += n;
@@ -93,7 +96,7 @@ void recv_exactly(int fd, void *buf, size_t len)
 int recv_end(int fd)
 {
 	uint8_t byte;
-	ssize_t n = recv(fd, &byte, 1, 0);
+	ssize_t n = TEMP_FAILURE_RETRY(recv(fd, &byte, 1, 0));
 
 	ASSERT_GE(0, n);
 	return n ? -errno : 0;
@@ -291,7 +294,7 @@ void rig_fini(struct rig *rig)
 
 int rig_accept(struct rig *rig)
 {
-	int fd = accept4(rig->backend, NULL, NULL, SOCK_CLOEXEC);
+	int fd = TEMP_FAILURE_RETRY(accept4(rig->backend, NULL, NULL, SOCK_CLOEXEC));
 
 	ASSERT_LE(0, fd);
 	set_limit(fd);
@@ -392,7 +395,7 @@ void peer_flush(struct peer *peer)
 static int pull(struct peer *peer)
 {
 	uint8_t buf[4096];
-	ssize_t n = recv(peer->fd, buf, sizeof buf, 0);
+	ssize_t n = TEMP_FAILURE_RETRY(recv(peer->fd, buf, sizeof buf, 0));
 
 	if (n > 0) {
 		ASSERT_EQ(n, BIO_write(peer->client.in, buf, (int)n));
