@@ -88,9 +88,9 @@ SRC_tls := src/tls/alert.c src/tls/ca_names.c src/tls/choose.c src/tls/context.c
 	src/tls/failure.c src/tls/handshake.c src/tls/hello.c src/tls/peer.c src/tls/records.c src/tls/traffic.c src/tls/userspace.c
 # What a side proves itself with
 SRC_tls += src/tls/chain.c src/tls/credentials.c src/tls/credentials_set.c src/tls/credentials_slot.c \
-	src/tls/describe_credentials.c src/tls/secret_file.c src/tls/serve.c src/tls/staple.c
+	src/tls/describe_credentials.c src/tls/secret_file.c src/tls/serve.c src/tls/signing.c src/tls/staple.c
 # For executables only; see the files.
-SRC_tls_program := src/tls/asn1_x509.c src/tls/evp_digest.c src/tls/evp_kdf.c src/tls/evp_pkey.c src/tls/fast_key.c src/tls/fast_keys.c \
+SRC_tls_program := src/tls/asn1_x509.c src/tls/evp_digest.c src/tls/evp_kdf.c src/tls/evp_keymgmt.c src/tls/evp_pkey.c src/tls/fast_key.c src/tls/fast_keys.c \
 	src/tls/shortcuts.c src/tls/tls13_kdf.c
 SRC_engine_proxy := src/engine/proxy_v2_parse.c src/engine/proxy_v2_write.c
 # What a client's side needs, that of `ktrust dial` too
@@ -141,7 +141,7 @@ TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image 
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/rekey ktls/state_injected ktls/stream ktls/ulp_info
 TESTS_handoff := handoff/socket handoff/text
-TESTS_tls := tls/between tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records tls/several tls/shortcuts \
+TESTS_tls := tls/between tls/between_keys tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records tls/several tls/shortcuts \
 	tls/split tls/staple
 TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/general_name verify/host verify/keys verify/match \
@@ -200,6 +200,7 @@ SRC_testlib := selftests/lib/der_writer.c selftests/lib/harness.c selftests/lib/
 TLS_LAB = $(call obj,selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_tls),$(eval TEST_OBJ_$(t) = $$(TLS_LAB)))
 TEST_OBJ_tls/between += $(call obj,$(SRC_tls_program))
+TEST_OBJ_tls/between_keys += $(call obj,$(SRC_tls_program))
 TEST_OBJ_tls/decoded += $(call obj,$(SRC_tls_program))
 TEST_OBJ_tls/shortcuts += $(call obj,$(SRC_tls_program))
 ENGINE_LAB = $(call obj,$(SRC_engine) selftests/engine/rig.c selftests/tls/keys.c selftests/tls/lab.c)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Each function of libcrypto's that a program answers in its place (shortcuts.h), asked of both:
- * what libcrypto itself says, found behind this program, is the oracle. tls/shortcuts has what they
- * rest on, and handshakes.
+ * what libcrypto itself says, found behind this program, is the oracle. tls/between_keys has those
+ * of keys, signatures and certificates, tls/shortcuts what they rest on, and handshakes.
  */
-#include "lab.h"
+#include "between.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 #include <openssl/core_names.h>
@@ -16,16 +15,7 @@
 #include <openssl/provider.h>
 #include <openssl/rand.h>
 
-#include "../../src/tls/decoded.h"
 #include "../../src/tls/shortcuts.h"
-
-static void *libcrypto(const char *name)
-{
-	void *found = dlsym(RTLD_NEXT, name);
-
-	ASSERT_NE(NULL, found);
-	return found;
-}
 
 /* ---- EVP_KDF_fetch --------------------------------------------------------------------------- */
 
@@ -80,6 +70,76 @@ TEST(functions_are_found_as_libcrypto_finds_them)
 	}
 	ERR_clear_error();
 	OSSL_LIB_CTX_free(other);
+}
+
+/* ---- EVP_KDF_CTX_new, EVP_KDF_CTX_free ------------------------------------------------------- */
+
+/* What was set in a context is not in the next one, which may be the same. */
+TEST(contexts_of_the_key_schedule_come_empty)
+{
+	int (*derive)(EVP_KDF_CTX *, unsigned char *, size_t, const OSSL_PARAM *);
+	uint8_t key[32] = {1}, out[32];
+	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, "SHA2-256", 0),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, key, sizeof key),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PREFIX, "tls13 ", 6),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_LABEL, "key", 3),
+		OSSL_PARAM_construct_end(),
+	};
+	uint64_t before;
+	EVP_KDF_CTX *first, *second;
+	EVP_KDF *kdf;
+
+	*(void **)&derive = libcrypto("EVP_KDF_derive");
+	make_kdf_known();
+	kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_3_KDF, NULL);
+	before = kt_shortcuts_taken(KT_SHORTCUT_STEP);
+	first = EVP_KDF_CTX_new(kdf);
+	second = EVP_KDF_CTX_new(kdf);
+	EXPECT_NE(first, second);
+	EXPECT_EQ(before + 1, kt_shortcuts_taken(KT_SHORTCUT_STEP));
+	for (int round = 0; round < 2; round++) {
+		EXPECT_EQ(kdf, EVP_KDF_CTX_kdf(first));
+		EXPECT_NE(1, derive(first, out, sizeof out, NULL));
+		ASSERT_EQ(1, EVP_KDF_CTX_set_params(first, params));
+		EXPECT_EQ(1, derive(first, out, sizeof out, NULL));
+		EVP_KDF_CTX_free(first);
+		first = EVP_KDF_CTX_new(kdf);
+	}
+	EXPECT_EQ(before + 3, kt_shortcuts_taken(KT_SHORTCUT_STEP));
+	EVP_KDF_CTX_free(first);
+	EVP_KDF_CTX_free(second);
+	EVP_KDF_CTX_free(NULL);
+	EVP_KDF_free(kdf);
+	ERR_clear_error();
+}
+
+TEST(contexts_of_other_functions_are_libcryptos)
+{
+	EVP_KDF *hkdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL), *kdf;
+	EVP_KDF_CTX *first, *second, *context;
+	uint64_t before;
+
+	make_kdf_known();
+	kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_3_KDF, NULL);
+	first = EVP_KDF_CTX_new(kdf); /* none is left over now */
+	before = kt_shortcuts_taken(KT_SHORTCUT_STEP);
+	for (int round = 0; round < 2; round++) {
+		context = EVP_KDF_CTX_new(hkdf);
+		EXPECT_EQ(hkdf, EVP_KDF_CTX_kdf(context));
+		EVP_KDF_CTX_free(context);
+	}
+	EXPECT_EQ(NULL, EVP_KDF_CTX_new(NULL));
+	second = EVP_KDF_CTX_new(kdf);
+	EXPECT_EQ(kdf, EVP_KDF_CTX_kdf(second));
+	EXPECT_EQ(before, kt_shortcuts_taken(KT_SHORTCUT_STEP));
+	EVP_KDF_CTX_free(first);
+	EVP_KDF_CTX_free(second);
+	EVP_KDF_free(kdf);
+	EVP_KDF_free(hkdf);
+	ERR_clear_error();
 }
 
 /* ---- EVP_Q_mac ------------------------------------------------------------------------------- */
@@ -243,49 +303,6 @@ TEST(digests_are_supported_where_libcrypto_says_so)
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 		EVP_PKEY_free(keys[i]);
 	ERR_clear_error();
-}
-
-/* ---- i2d_X509 -------------------------------------------------------------------------------- */
-
-TEST(kept_encodings_are_those_of_libcrypto)
-{
-	int (*encode)(const X509 *, unsigned char **);
-	struct kt_tls_certificates *certificates;
-	struct lab lab;
-	const uint8_t *in;
-	uint8_t *theirs = NULL, *ours = NULL, room[4096], *at = room;
-	uint64_t before = kt_shortcuts_taken(KT_SHORTCUT_ENCODING);
-	X509 *x509, *copy;
-	int len;
-
-	*(void **)&encode = libcrypto("i2d_X509");
-	lab_init(&lab, &(struct lab_options){0});
-	ASSERT_EQ(0, kt_tls_certificates_new(4, &certificates));
-	in = lab.client->der;
-	x509 = d2i_X509(NULL, &in, (long)lab.client->der_len);
-	len = i2d_X509(x509, NULL);
-	kt_decoded_keep(certificates, x509);
-	EXPECT_EQ(before, kt_shortcuts_taken(KT_SHORTCUT_ENCODING));
-	ASSERT_EQ(len, encode(x509, &theirs));
-	EXPECT_EQ(len, i2d_X509(x509, NULL));
-	ASSERT_EQ(len, i2d_X509(x509, &ours));
-	EXPECT_EQ(0, memcmp(ours, theirs, (size_t)len));
-	ASSERT_EQ(len, i2d_X509(x509, &at));
-	EXPECT_EQ(room + len, at);
-	EXPECT_EQ(0, memcmp(room, theirs, (size_t)len));
-	EXPECT_EQ(before + 3, kt_shortcuts_taken(KT_SHORTCUT_ENCODING));
-	/* What may be changed has none kept, and neither has nothing. */
-	copy = X509_dup(x509);
-	EXPECT_EQ(len, i2d_X509(copy, NULL));
-	EXPECT_EQ(encode(NULL, NULL), i2d_X509(NULL, NULL));
-	EXPECT_EQ(before + 3, kt_shortcuts_taken(KT_SHORTCUT_ENCODING));
-	X509_free(copy);
-	X509_free(x509);
-	OPENSSL_free(ours);
-	OPENSSL_free(theirs);
-	ERR_clear_error();
-	kt_tls_certificates_free(certificates);
-	lab_fini(&lab);
 }
 
 TEST_HARNESS_MAIN

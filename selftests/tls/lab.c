@@ -104,6 +104,7 @@ void lab_make_context(struct lab *lab, const struct lab_options *options)
 		.now = options->now,
 		.now_arg = options->now_arg,
 		.key_records_max = options->key_records_max,
+		.certificates = options->certificates,
 	};
 	struct kt_error error = {0};
 

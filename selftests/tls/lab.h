@@ -44,6 +44,7 @@ struct lab_options {
 	void *now_arg;
 	bool no_snapshot; /* leave the pool empty */
 	uint64_t key_records_max;
+	struct kt_tls_certificates *certificates; /* that stay decoded; NULL: none */
 };
 
 /* Through files, which are gone again: its chain without the root, its key. */

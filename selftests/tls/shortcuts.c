@@ -17,6 +17,7 @@
 #include <openssl/kdf.h>
 #include <openssl/rand.h>
 
+#include "../../src/tls/credentials.h"
 #include "../../src/tls/decoded.h"
 #include "../../src/tls/fast_keys.h"
 #include "../../src/tls/shortcuts.h"
@@ -423,10 +424,13 @@ static void count_taken(uint64_t *ret_taken)
 TEST(libssl_asks_this_program_unless_it_is_switched_off)
 {
 	uint64_t before[KT_SHORTCUT_COUNT], after[KT_SHORTCUT_COUNT];
+	struct lab_options options = {.client_auth = KT_CLIENT_AUTH_REQUIRE};
 	struct lab lab;
 
-	lab_init(&lab, &(struct lab_options){.client_auth = KT_CLIENT_AUTH_REQUIRE});
+	ASSERT_EQ(0, kt_tls_certificates_new(0, &options.certificates));
+	lab_init(&lab, &options);
 	shake_hands(&lab); /* some are known from then on */
+	shake_hands(&lab); /* and this one leaves a certificate unused */
 	count_taken(before);
 	shake_hands(&lab);
 	count_taken(after);
@@ -443,6 +447,40 @@ TEST(libssl_asks_this_program_unless_it_is_switched_off)
 	EXPECT_EQ(0, memcmp(before, after, sizeof before));
 	kt_shortcuts_turn(true);
 	lab_fini(&lab);
+	kt_tls_certificates_free(options.certificates);
+}
+
+static void note_the_end(void *parent, void *ended, CRYPTO_EX_DATA *data, int index, long argl,
+			 void *argp)
+{
+	(void)parent;
+	(void)data;
+	(void)index;
+	(void)argl;
+	(void)argp;
+	if (ended)
+		*(bool *)ended = true;
+}
+
+/* What was begun with a key would hold it for ever. */
+TEST(key_goes_with_its_credentials)
+{
+	int index = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_EVP_PKEY, 0, NULL, NULL, NULL,
+					    note_the_end);
+	uint64_t before;
+	bool ended = false;
+	struct lab lab;
+
+	ASSERT_LE(0, index);
+	lab_init(&lab, &(struct lab_options){0});
+	ASSERT_EQ(1, EVP_PKEY_set_ex_data(lab.credentials->key, index, &ended));
+	shake_hands(&lab);
+	before = kt_shortcuts_taken(KT_SHORTCUT_SIGNATURE);
+	shake_hands(&lab);
+	EXPECT_EQ(before + 1, kt_shortcuts_taken(KT_SHORTCUT_SIGNATURE));
+	EXPECT_FALSE(ended);
+	lab_fini(&lab);
+	EXPECT_TRUE(ended);
 }
 
 /* ---- CertificateVerify ----------------------------------------------------------------------- */

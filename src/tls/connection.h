@@ -22,6 +22,7 @@
 #include "credentials.h"
 #include "decoded.h"
 #include "records.h"
+#include "signing.h"
 
 /* Bytes a peer may send before its Finished: the largest hello, its chain, and some air. */
 #define KT_TLS_HANDSHAKE_MAX (256U << 10)

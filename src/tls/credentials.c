@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 
 #include "credentials.h"
+#include "signing.h"
 
 /* OpenSSL would ask at the terminal; a daemon has nobody to ask. */
 static int refuse_password(char *buf, int size, int writing, void *arg)
@@ -159,6 +160,7 @@ static void credentials_free(struct kt_credentials *credentials)
 	X509_free(credentials->issuer);
 	EVP_PKEY_free(credentials->key);
 	sk_X509_pop_free(credentials->chain, X509_free);
+	kt_signing_free(credentials->signing);
 	OPENSSL_free(credentials->staple);
 	OPENSSL_free(credentials);
 }

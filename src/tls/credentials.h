@@ -26,6 +26,7 @@ struct kt_credentials {
 	/* An OCSPResponse, with the times in info. NULL: none. */
 	uint8_t *staple;
 	size_t staple_len;
+	struct kt_signing *signing; /* atomic; begun with key (signing.h). NULL: not yet */
 };
 
 /*
@@ -43,7 +44,7 @@ enum kt_key_kind {
 
 /* Credentials for one name, borrowed from their set: one of each kind at most. NULL: none. */
 struct kt_credentials_group {
-	const struct kt_credentials *of[KT_KEY_KINDS];
+	struct kt_credentials *of[KT_KEY_KINDS];
 };
 
 /* ---- secret_file.c ----------------------------------------------------------------------------

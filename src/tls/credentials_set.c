@@ -28,9 +28,9 @@ struct kt_credentials_set {
 /* ---- Making ---------------------------------------------------------------------------------- */
 
 /* The first of its kind stays. */
-static void join(struct kt_credentials_group *group, const struct kt_credentials *credentials)
+static void join(struct kt_credentials_group *group, struct kt_credentials *credentials)
 {
-	const struct kt_credentials **place = &group->of[kt_key_kind(credentials->key)];
+	struct kt_credentials **place = &group->of[kt_key_kind(credentials->key)];
 
 	if (!*place)
 		*place = credentials;
@@ -53,7 +53,7 @@ static int compare_key(const void *a, const void *b)
 
 static void add_entries(struct kt_credentials_set *set, size_t index)
 {
-	const struct kt_credentials *credentials = set->at[index];
+	struct kt_credentials *credentials = set->at[index];
 
 	for (size_t i = 0; i < credentials->info.names; i++) {
 		const char *name = credentials->names[i];
@@ -98,7 +98,7 @@ static const struct kt_credentials_group *find(const struct kt_credentials_set *
 /* The first, and those of other kinds that are for its first name; or without any, like it. */
 static void choose_default(struct kt_credentials_set *set)
 {
-	const struct kt_credentials *first = set->at[0];
+	struct kt_credentials *first = set->at[0];
 	const char *name = kt_credentials_name(first, 0);
 	const struct kt_credentials_group *like = NULL;
 

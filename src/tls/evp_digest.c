@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libcrypto's EVP_DigestVerifyInit_ex and EVP_DigestVerify, which libssl asks whether a peer's
- * CertificateVerify is right, with a look first at whether there are tables for the peer's key
- * (fast_keys.h); as shortcuts.h has it.
+ * What libssl asks libcrypto for the two CertificateVerify of a handshake, as shortcuts.h has it.
+ *
+ * EVP_DigestSignInit_ex begins our own, with a look first at whether one was begun with that key
+ * before (signing.h). EVP_DigestVerifyInit_ex and EVP_DigestVerify say whether a peer's is right,
+ * with a look first at whether there are tables for the peer's key (fast_keys.h).
  *
  * With tables a context is not made ready for libcrypto before it has to be: what they find right
  * is right, and everything else is libcrypto's to refuse.
@@ -14,6 +16,7 @@
 #include "decoded.h"
 #include "fast_keys.h"
 #include "shortcuts.h"
+#include "signing.h"
 
 /* Between the two calls. */
 static _Thread_local struct {
@@ -101,4 +104,29 @@ __attribute__((visibility("default"))) int EVP_DigestVerify(EVP_MD_CTX *context,
 	if (libcrypto_begin(context, NULL, "SHA256", NULL, NULL, pending.pkey, NULL) != 1)
 		return -1;
 	return libcrypto_verify(context, signature, signature_len, data, len);
+}
+
+__attribute__((visibility("default"))) int
+EVP_DigestSignInit_ex(EVP_MD_CTX *context, EVP_PKEY_CTX **pkey_context, const char *digest,
+		      OSSL_LIB_CTX *library, const char *properties, EVP_PKEY *pkey,
+		      const OSSL_PARAM *params)
+{
+	static void *found;
+	int (*next)(EVP_MD_CTX *, EVP_PKEY_CTX **, const char *, OSSL_LIB_CTX *, const char *,
+		    EVP_PKEY *, const OSSL_PARAM *);
+	/* libssl wants the key's context; libcrypto, when it only tries a key out, does not. */
+	bool may = context && pkey_context && digest && !library && !properties && !params &&
+		   !EVP_MD_CTX_get_pkey_ctx(context) && kt_shortcuts_are_on();
+	int ret;
+
+	if (may && kt_signing_copy(context, pkey, digest)) {
+		kt_shortcut_took(KT_SHORTCUT_SIGNATURE);
+		*pkey_context = EVP_MD_CTX_get_pkey_ctx(context);
+		return 1;
+	}
+	*(void **)&next = kt_behind_us("EVP_DigestSignInit_ex", &found);
+	ret = next(context, pkey_context, digest, library, properties, pkey, params);
+	if (may && ret == 1)
+		kt_signing_keep(context, pkey, digest);
+	return ret;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libcrypto's EVP_KDF_fetch, EVP_KDF_derive and EVP_Q_mac, as shortcuts.h has it. libssl asks for
- * TLS13-KDF by name, and for a step of it, some twenty times a handshake, and for the MAC of each
- * Finished: these are computed here (tls13_kdf.h).
+ * libcrypto's EVP_KDF_fetch, EVP_KDF_CTX_new and _free, EVP_KDF_derive and EVP_Q_mac, as
+ * shortcuts.h has it. libssl asks for TLS13-KDF by name, for a context, and for a step of it, some
+ * twenty times a handshake, and for the MAC of each Finished: these are computed here
+ * (tls13_kdf.h).
  *
  * Where another provider than libcrypto's own does the key schedule (FIPS), it keeps doing all of
  * it. A context whose parameters were set before, not here, is libcrypto's too; libssl has none.
@@ -68,6 +69,42 @@ EVP_KDF_fetch(OSSL_LIB_CTX *library, const char *name, const char *properties)
 	}
 	*(void **)&next = kt_behind_us("EVP_KDF_fetch", &found);
 	return next(library, name, properties);
+}
+
+/* A context of TLS13-KDF with nothing in it, for the next step; NULL: none. Atomic. */
+static EVP_KDF_CTX *spare;
+
+__attribute__((visibility("default"))) EVP_KDF_CTX *EVP_KDF_CTX_new(EVP_KDF *kdf)
+{
+	static void *found;
+	EVP_KDF_CTX *(*next)(EVP_KDF *), *context = NULL;
+
+	if (kdf && kdf == known_kdf() && kt_shortcuts_are_on())
+		context = __atomic_exchange_n(&spare, NULL, __ATOMIC_ACQ_REL);
+	if (context) {
+		kt_shortcut_took(KT_SHORTCUT_STEP);
+		return context;
+	}
+	*(void **)&next = kt_behind_us("EVP_KDF_CTX_new", &found);
+	return next(kdf);
+}
+
+/* What was set in it, keys among that, is wiped by libcrypto in either case. */
+__attribute__((visibility("default"))) void EVP_KDF_CTX_free(EVP_KDF_CTX *context)
+{
+	static void *found;
+	void (*next)(EVP_KDF_CTX *);
+	EVP_KDF_CTX *none = NULL;
+
+	if (context && known_kdf() && EVP_KDF_CTX_kdf(context) == known_kdf() &&
+	    kt_shortcuts_are_on()) {
+		EVP_KDF_CTX_reset(context);
+		if (__atomic_compare_exchange_n(&spare, &none, context, false, __ATOMIC_ACQ_REL,
+						__ATOMIC_RELAXED))
+			return;
+	}
+	*(void **)&next = kt_behind_us("EVP_KDF_CTX_free", &found);
+	next(context);
 }
 
 __attribute__((visibility("default"))) int EVP_KDF_derive(EVP_KDF_CTX *context, unsigned char *key,

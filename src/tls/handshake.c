@@ -254,7 +254,9 @@ static int drive(struct kt_tls *tls)
 
 	kt_tls_forget_errors();
 	kt_decoded_begin(tls->context->certificates, &tls->look);
+	kt_signing_begin(&tls->group);
 	ret = SSL_do_handshake(tls->ssl);
+	kt_signing_end();
 	kt_decoded_end();
 	ssl_error = SSL_get_error(tls->ssl, ret);
 	kt_tls_take_back_ca_names(tls);

@@ -22,6 +22,11 @@ enum kt_shortcut {
 	KT_SHORTCUT_MAC,	  /* EVP_Q_mac */
 	KT_SHORTCUT_SUPPORTED,	  /* EVP_PKEY_digestsign_supports_digest */
 	KT_SHORTCUT_PEER,	  /* EVP_PKEY_derive_set_peer */
+	KT_SHORTCUT_NAMES,	  /* EVP_KEYMGMT_names_do_all */
+	KT_SHORTCUT_KIND,	  /* EVP_KEYMGMT_is_a */
+	KT_SHORTCUT_SIGNATURE,	  /* EVP_DigestSignInit_ex */
+	KT_SHORTCUT_STEP,	  /* EVP_KDF_CTX_new */
+	KT_SHORTCUT_BLANK,	  /* X509_new_ex */
 	KT_SHORTCUT_ENCODING,	  /* i2d_X509 */
 	KT_SHORTCUT_COUNT,
 };
