@@ -17,10 +17,10 @@
 
 #include "shortcuts.h"
 
-#define NAMES_MAX 8
-#define KINDS_MAX                                                                                  \
-	8 /* those of the keys that a program meets; others are libcrypto's to answer for */
+#define NAMES_MAX  8
 #define LENGTH_MAX 32
+/* OpenSSL 3.5 has 42, and asks for the names of all as soon as one is needed. */
+#define KINDS_MAX 64
 
 /* Kept for good, with a reference, so that no other can ever have its address. */
 struct kind {
