@@ -437,6 +437,8 @@ export KT_SAN := $(SAN)
 export KT_TESTS_NATIVE := $(filter-out $(TESTS_guest_only),$(TESTS) $(TESTS_sh)) $(if $(SAN),$(TESTS_san),$(TESTS_house))
 export KT_TESTS_GUEST = $(filter-out $(NOT_IN_GUEST),$(TESTS) $(TESTS_sh))
 NOT_IN_GUEST = $(TESTS_native_only) $(TESTS_computing)
+export KT_TESTS_BESIDE := $(filter $(KT_TESTS_NATIVE),$(TESTS_error) $(TESTS_pool) $(TESTS_verify) $(TESTS_tls) $(TESTS_control) \
+	verify/limbo.test cli/verify.test cli/roots.test $(filter-out %/failures.test,$(filter selftests/house/%,$(TESTS_house))))
 export CC CLANG
 
 KERNELS := 6.12
