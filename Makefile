@@ -571,7 +571,8 @@ FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names
 	$(SRC_engine_upstream) $(FUZZ_SRC_names)
 FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
 FUZZ_SRC_engine := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_handoff) $(SRC_engine) $(SRC_testlib) \
-	selftests/engine/rig.c selftests/fuzz/engine_play.c selftests/fuzz/engine_stage.c selftests/tls/keys.c selftests/tls/lab.c
+	selftests/engine/rig.c selftests/engine/stand_in.c selftests/fuzz/engine_play.c selftests/fuzz/engine_stage.c \
+	selftests/fuzz/engine_tls_side.c selftests/tls/keys.c selftests/tls/lab.c
 FUZZ_LIBS_engine := -luring $(call wrap,kt_ring_wait kt_ktls_probe kt_ktls_attach kt_ktls_install kt_conn_complete \
 	kt_door_accepted kt_blocks_grow clock_gettime malloc calloc realloc)
 FUZZ_SRC_handoff := src/handoff/read.c src/handoff/utf8.c src/handoff/write.c
