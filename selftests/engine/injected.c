@@ -233,6 +233,43 @@ TEST_F(record, ends_the_connection_by_its_name)
 	rig_await_ends(&self->setting.rig, variant->end, 1);
 }
 
+/* ---- Behind an empty record, whose label has taken the room (conn_io.c) ------------------------
+ */
+
+FIXTURE(behind_an_empty_record)
+{
+	struct setting setting;
+};
+
+FIXTURE_SETUP(behind_an_empty_record)
+{
+	open_setting(&self->setting, &(struct rig_options){.ktls = KT_KTLS_REQUIRE}, KT_TLS_1_3);
+	kernel.crowded = true;
+}
+
+FIXTURE_TEARDOWN(behind_an_empty_record)
+{
+	close_setting(&self->setting);
+}
+
+TEST_F(behind_an_empty_record, data_is_data)
+{
+	exchange(&self->setting);
+	EXPECT_FALSE(kernel.crowded);
+}
+
+TEST_F(behind_an_empty_record, another_is_asked_for_again)
+{
+	static const uint8_t alert[] = {2, 42};
+
+	kernel.op = KT_OP_CLIENT_RECV;
+	kernel.res = -EIO;
+	send_all(self->setting.peer.fd, "", 1);
+	WAIT_UNTIL(!kernel.res);
+	client_says(&self->setting, KT_RECORD_ALERT, alert, sizeof alert);
+	rig_await_ends(&self->setting.rig, "alert_bad_certificate", 1);
+}
+
 /* ---- Origins --------------------------------------------------------------------------------- */
 
 /* Cancelled reads may find no block before they learn of it: nobody waits for one then. */

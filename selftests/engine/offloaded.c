@@ -58,6 +58,12 @@ void __wrap_kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint3
 		stand_in_label(conn, (uint8_t)kernel.type);
 		kernel.type = 0;
 	}
+	if (kernel.crowded && conn->ktls && op == KT_OP_CLIENT_RECV) {
+		kernel.crowded = false;
+		stand_in_label(conn, KT_RECORD_DATA);
+		conn->recv_msg.msg_controllen = 0;
+		conn->recv_msg.msg_flags |= MSG_CTRUNC;
+	}
 	if (kernel.starved && conn->state == KT_CONN_REACH && op == KT_OP_CLIENT_RECV &&
 	    res == -ECANCELED) {
 		kernel.starved = false;
