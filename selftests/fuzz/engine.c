@@ -25,9 +25,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define ACTS_MAX   256		/* of a script */
-#define CALM_BYTES (128u << 10) /* of each side: no key is used up by so many */
-#define CALM_KEYS  32		/* updates that are no flood */
+#define ACTS_MAX   256	       /* of a script */
+#define CALM_BYTES (16u << 10) /* of each side: no key is used up, small buffers are emptied */
+#define CALM_ODD   16	       /* KeyUpdates or empty records are no flood */
 
 enum act {
 	ACT_PUMP,
@@ -425,6 +425,9 @@ static bool is_calm(const struct play *play, const struct script *script, enum a
 		return play->answered || play->stage->kind != STAGE_PROXY;
 	case ACT_SAY:
 		return !play->up_closed;
+	case ACT_RECORD:
+		return !play->up_closed && script->at < script->end &&
+		       *script->at == KT_RECORD_DATA;
 	case ACT_KEY_UPDATE:
 		return play->version == VERSION_1_3 && !play->up_closed &&
 		       script->at < script->end && *script->at <= 1 &&
@@ -472,7 +475,7 @@ static void act_on(struct play *play, struct script *script, enum act act)
 {
 	if (!is_calm(play, script, act))
 		play->is_disturbed = true;
-	play->key_updates += act == ACT_KEY_UPDATE;
+	play->oddities += act == ACT_KEY_UPDATE || act == ACT_RECORD;
 	if (act_on_pending(play, script, act))
 		return;
 	if (!act_of_tls(play, script, act) && !act_of_plain(play, script, act) &&
@@ -517,7 +520,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 0; i < ACTS_MAX && script.at < script.end; i++)
 		perform(&play, &script);
 	if (who & 32)
-		play_end_properly(&play, !play.is_disturbed && play.key_updates <= CALM_KEYS &&
+		play_end_properly(&play, !play.is_disturbed && play.oddities <= CALM_ODD &&
 						 play.up_said <= CALM_BYTES &&
 						 play.down_said <= CALM_BYTES);
 	play_end(&play);

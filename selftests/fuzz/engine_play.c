@@ -469,11 +469,16 @@ void play_begin(struct play *play, struct stage *stage)
 
 static void say_until(struct play *play, bool (*is_done)(const struct play *play))
 {
+	/* TCP offers what is left of a small buffer by its timers, a fifth of a second each. */
 	for (int i = 0; i < PATIENCE && !is_done(play); i++) {
+		uint64_t before = play->up_heard + play->down_heard;
+
 		if (i > 8)
 			poll(NULL, 0, 1);
 		play_pump(play);
 		play_plain_read(play);
+		if (before != play->up_heard + play->down_heard)
+			i = 0;
 	}
 }
 

@@ -61,7 +61,7 @@ struct play {
 
 	/* Something was done that may keep them from being heard. */
 	bool is_disturbed;
-	unsigned int key_updates; /* that were said */
+	unsigned int oddities; /* KeyUpdates, data records that may be empty: not too many */
 
 	int extras[EXTRAS_MAX];
 	struct kt_engine_stats before;

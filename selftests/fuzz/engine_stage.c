@@ -255,18 +255,44 @@ static uint32_t readable(void)
 	return len < KT_BLOCK_LEN ? len : KT_BLOCK_LEN;
 }
 
+/*
+ * An empty data record was taken. If another of another type is there already, that ends the read.
+ * Else io_uring asks on: data comes with its label cut then, and all others are refused (conn_io.c
+ * of the engine, which has to ask again; here it does for data, too).
+ */
+static int took_nothing(void)
+{
+	size_t next = watched.record_first;
+
+	if (next < watched.record_count && watched.records[next].type != KT_RECORD_DATA)
+		return 0;
+	watched.crowded = true;
+	return -EIO;
+}
+
+static void cut_label(struct kt_conn *conn)
+{
+	conn->recv_msg.msg_controllen = 0;
+	conn->recv_msg.msg_flags |= MSG_CTRUNC;
+}
+
 /* So many bytes were read; how many the record had, or what the kernel says of them. */
 static int read_records(struct kt_conn *conn, int res)
 {
 	uint32_t left = (uint32_t)res;
 	bool empty = false;
+	uint8_t type;
 
 	/* Kernels that know no next key see another's record, which the old one does not open. */
 	if (watched.key_owed)
 		return mine->rekeys ? -EKEYEXPIRED : -EBADMSG;
 	if (is_garbage())
 		return -EBADMSG;
-	stand_in_label(conn, watched.records[watched.record_first].type);
+	type = watched.records[watched.record_first].type;
+	stand_in_label(conn, type);
+	if (watched.crowded && type == KT_RECORD_DATA)
+		cut_label(conn);
+	watched.crowded = false;
 	watched.key_owed = watched.records[watched.record_first].updates_key;
 	watched.taken += left;
 	while (left && watched.record_first < watched.record_count) {
@@ -280,7 +306,11 @@ static int read_records(struct kt_conn *conn, int res)
 		if (!*of_record)
 			watched.record_first++;
 	}
-	return left ? -EBADMSG : empty ? 0 : res;
+	if (left)
+		return -EBADMSG;
+	if (!empty)
+		return res;
+	return type == KT_RECORD_DATA ? took_nothing() : 0;
 }
 
 /* ---- Operations ------------------------------------------------------------------------------ */
@@ -382,7 +412,7 @@ static bool is_possible(enum kt_op op, int res, int error)
 	return true;
 }
 
-static int answer(const struct kt_conn *conn, enum kt_op op, int res)
+static int answer(struct kt_conn *conn, enum kt_op op, int res)
 {
 	int error = answers.errors[op];
 
@@ -392,6 +422,9 @@ static int answer(const struct kt_conn *conn, enum kt_op op, int res)
 	} else if (error && is_possible(op, res, error)) {
 		answers.errors[op] = 0;
 		res = -error;
+		/* A record that was labelled is given, or kept. */
+		if (op == KT_OP_CLIENT_RECV)
+			memset(conn->recv_control, 0, sizeof conn->recv_control);
 	}
 	return res;
 }
