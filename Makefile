@@ -149,7 +149,7 @@ TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/budget engine/handoff engine/handshake engine/hostile engine/injected engine/limits engine/names engine/origin engine/proxy \
+TESTS_engine := engine/address engine/backend engine/budget engine/handoff engine/handshake engine/hostile engine/injected engine/injected_keys engine/limits engine/names engine/origin engine/proxy \
 	engine/proxy_v2 engine/rekey engine/relay \
 	engine/slab \
 	engine/soak engine/split engine/tickets engine/tight engine/upstream
@@ -205,6 +205,8 @@ TEST_OBJ_tls/decoded += $(call obj,$(SRC_tls_program))
 TEST_OBJ_tls/shortcuts += $(call obj,$(SRC_tls_program))
 ENGINE_LAB = $(call obj,$(SRC_engine) selftests/engine/rig.c selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_engine),$(eval TEST_OBJ_$(t) = $$(ENGINE_LAB)))
+TEST_OBJ_engine/injected += $(call obj,selftests/engine/offloaded.c selftests/engine/stand_in.c)
+TEST_OBJ_engine/injected_keys += $(call obj,selftests/engine/offloaded.c selftests/engine/stand_in.c)
 TEST_LIBS := -lssl -lcrypto -lpsl -lurcu-bp -luring -lbpf -ljansson -lm
 
 # Calls that these tests answer themselves, to show what each answer leads to.
@@ -224,6 +226,7 @@ TEST_LIBS_verify/memory := $(call wrap,malloc calloc)
 TEST_LIBS_verify/revocation := $(call wrap,kt_crl_serials_new)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
 TEST_LIBS_engine/injected := $(call wrap,kt_ktls_probe kt_ktls_attach kt_ktls_install kt_conn_complete explicit_bzero __explicit_bzero_chk)
+TEST_LIBS_engine/injected_keys := $(TEST_LIBS_engine/injected)
 TEST_LIBS_engine/tight := $(call wrap,kt_blocks_grow)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_tls/shortcuts := $(call wrap,pthread_mutex_lock)
@@ -571,7 +574,8 @@ FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names
 	$(SRC_engine_upstream) $(FUZZ_SRC_names)
 FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
 FUZZ_SRC_engine := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_handoff) $(SRC_engine) $(SRC_testlib) \
-	selftests/engine/rig.c selftests/fuzz/engine_play.c selftests/fuzz/engine_stage.c selftests/tls/keys.c selftests/tls/lab.c
+	selftests/engine/rig.c selftests/engine/stand_in.c selftests/fuzz/engine_play.c selftests/fuzz/engine_stage.c \
+	selftests/fuzz/engine_tls_side.c selftests/tls/keys.c selftests/tls/lab.c
 FUZZ_LIBS_engine := -luring $(call wrap,kt_ring_wait kt_ktls_probe kt_ktls_attach kt_ktls_install kt_conn_complete \
 	kt_door_accepted kt_blocks_grow clock_gettime malloc calloc realloc)
 FUZZ_SRC_handoff := src/handoff/read.c src/handoff/utf8.c src/handoff/write.c

@@ -476,6 +476,31 @@ static void send_record(FIXTURE_DATA(relay) * self, uint8_t type, const void *da
 	send_all(self->peer.fd, record, len);
 }
 
+/* Each alone (RFC 8446 §5.4), so that reading it ends with nothing, and is begun again. */
+TEST_F(relay, empty_records_are_nothing)
+{
+	struct kt_traffic traffic;
+	uint8_t record[RECORD_MAX];
+	char byte = 0;
+
+	keys_of_client(&self->peer.client, &traffic);
+	for (int i = 0; i < 3; i++) {
+		send_all(self->peer.fd, record,
+			 record_seal(&traffic, &traffic.rx, KT_RECORD_DATA, "", 0, record));
+		peer_await_read(&self->peer);
+	}
+	send_all(self->peer.fd, record,
+		 record_seal(&traffic, &traffic.rx, KT_RECORD_DATA, "x", 1, record));
+	recv_exactly(self->backend, &byte, 1);
+	EXPECT_EQ('x', byte);
+	send_all(self->peer.fd, record,
+		 record_seal(&traffic, &traffic.rx, KT_RECORD_DATA, "", 0, record));
+	peer_await_read(&self->peer);
+	send_all(self->peer.fd, record,
+		 record_seal(&traffic, &traffic.rx, KT_RECORD_ALERT, "\1", 2, record));
+	EXPECT_EQ(0, recv_end(self->backend));
+}
+
 TEST_F(relay, fatal_alert_is_named)
 {
 	static const uint8_t alert[] = {2, 40};

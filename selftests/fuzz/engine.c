@@ -9,23 +9,30 @@
  *
  * and then each byte does something, with the bytes that follow; see enum act. Beside not reading
  * astray: every connection ends and is counted once; each side hears nothing but what the other
- * said, in its order, and an end only if there was one, after all that was said before it; the
- * plain side hears nothing before the TLS side's Finished; who was accepted was to be trusted, and
- * what he sent arrived as he meant it; no descriptor, no block and no timer is left.
+ * said, in its order, and an end only if there was one, after all that was said before it; all of
+ * it, where nothing stood in its way; the plain side hears nothing before the TLS side's Finished;
+ * who was accepted was to be trusted, and what he sent arrived as he meant it; kernels are given
+ * the keys that he has; no descriptor, no block and no timer is left.
+ *
+ * What an input does: KT_FUZZ_ACTS=1 build/fuzz/engine FILE says each act, and its bytes in hex.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine_play.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define ACTS_MAX 256 /* of a script */
+#define ACTS_MAX   256	       /* of a script */
+#define CALM_BYTES (16u << 10) /* of each side: no key is used up, small buffers are emptied */
+#define CALM_ODD   16	       /* KeyUpdates or empty records are no flood */
 
 enum act {
 	ACT_PUMP,
 	ACT_TURN,
-	ACT_SEND,	/* bytes; 0: all */
+	ACT_SEND,	/* bytes; 0: 256 */
 	ACT_FLIP,	/* of what is pending: offset (2 bytes), bit */
 	ACT_DROP,	/* offset (2), bytes */
 	ACT_REPEAT,	/* offset (2), bytes */
@@ -401,10 +408,74 @@ static void act_of_others(struct play *play, struct script *script, enum act act
 	}
 }
 
-static void perform(struct play *play, struct script *script)
+/* Whether an act stands in nobody's way: it is said and read, by pieces. */
+static bool is_calm(const struct play *play, const struct script *script, enum act act)
 {
-	enum act act = take(script) % ACTS;
+	switch (act) {
+	case ACT_PUMP:
+	case ACT_PLAIN_READ:
+	case ACT_PLAIN_SAY:
+	case ACT_PLAIN_CLOSE:
+	case ACT_SHORTER:
+	case ACT_LOOK:
+		return true;
+	case ACT_TURN:
+	case ACT_SEND:
+		/* A ClientHello comes behind the header. */
+		return play->answered || play->stage->kind != STAGE_PROXY;
+	case ACT_SAY:
+		return !play->up_closed;
+	case ACT_RECORD:
+		return !play->up_closed && script->at < script->end &&
+		       *script->at == KT_RECORD_DATA;
+	case ACT_KEY_UPDATE:
+		return play->version == VERSION_1_3 && !play->up_closed &&
+		       script->at < script->end && *script->at <= 1 &&
+		       play->stage->kind != STAGE_OPEN_OFFLOADED;
+	default:
+		return false;
+	}
+}
 
+/* Whether what takes part can only agree. */
+static bool is_calm_start(const struct play *play)
+{
+	const struct stage *stage = play->stage;
+
+	if (stage->kind == STAGE_HANDOFF || stage->kind == STAGE_HANDOFF_ALONE)
+		return false;
+	return !answers.allocation_fails && play->cert == CERT_GOOD;
+}
+
+/* In the order of enum act. */
+static const char *const act_names[] = {
+	"pump",	      "turn",	   "send",	  "flip",	 "drop",      "repeat",	 "raw",
+	"bytes",      "say",	   "key_update",  "close",	 "record",    "fin",	 "reset",
+	"plain_read", "plain_say", "plain_close", "plain_reset", "error",     "shorter", "keys",
+	"memory",     "choose",	   "pass",	  "answer",	 "take_over", "swap",	 "cut",
+	"look",	      "extra",	   "extra_reset",
+};
+_Static_assert(sizeof act_names / sizeof act_names[0] == ACTS, "each has its name");
+
+static bool is_told(void)
+{
+	return getenv("KT_FUZZ_ACTS");
+}
+
+/* Bytes that an act took, and what was heard of what was said since the beginning. */
+static void tell(const struct play *play, const uint8_t *from, const uint8_t *to)
+{
+	while (from < to)
+		fprintf(stderr, " %02x", *from++);
+	fprintf(stderr, "\tup %" PRIu64 "/%" PRIu64 " down %" PRIu64 "/%" PRIu64 "\n",
+		play->up_heard, play->up_said, play->down_heard, play->down_said);
+}
+
+static void act_on(struct play *play, struct script *script, enum act act)
+{
+	if (!is_calm(play, script, act))
+		play->is_disturbed = true;
+	play->oddities += act == ACT_KEY_UPDATE || act == ACT_RECORD;
 	if (act_on_pending(play, script, act))
 		return;
 	if (!act_of_tls(play, script, act) && !act_of_plain(play, script, act) &&
@@ -413,18 +484,16 @@ static void perform(struct play *play, struct script *script)
 	play_settle(play);
 }
 
-/* Whoever still can says all that there is to say, and goodbye. */
-static void end_properly(struct play *play)
+static void perform(struct play *play, struct script *script)
 {
-	struct script goodbye = {0};
+	enum act act = take(script) % ACTS;
+	const uint8_t *from = script->at;
 
-	memset(&answers, 0, sizeof answers);
-	play_pump(play);
-	act_of_tls(play, &goodbye, ACT_CLOSE_NOTIFY);
-	play_pump(play);
-	play_plain_read(play);
-	play_plain_close(play);
-	play_pump(play);
+	if (is_told())
+		fputs(act_names[act], stderr);
+	act_on(play, script, act);
+	if (is_told())
+		tell(play, from, script->at);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -443,11 +512,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	play.cert = who >> 2 & 3;
 	play.small_buffers = who & 16;
 	answers.allocation_fails = take(&script);
+	play.is_disturbed = !is_calm_start(&play);
+	if (is_told())
+		fprintf(stderr, "engine %d version %d certificate %d\n", (int)play.stage->kind,
+			(int)play.version, (int)play.cert);
 	play_begin(&play, play.stage);
 	for (int i = 0; i < ACTS_MAX && script.at < script.end; i++)
 		perform(&play, &script);
 	if (who & 32)
-		end_properly(&play);
+		play_end_properly(&play, !play.is_disturbed && play.oddities <= CALM_ODD &&
+						 play.up_said <= CALM_BYTES &&
+						 play.down_said <= CALM_BYTES);
 	play_end(&play);
 	return 0;
 }

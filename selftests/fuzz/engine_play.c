@@ -9,15 +9,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <openssl/err.h>
-
 #include "require.h"
 
-#define UP   17 /* seeds of the patterns */
-#define DOWN 71
-
-#define PUMP_MAX   12
-#define READ_MAX   (64u << 10)
+#define READS_MAX  12
 #define PATIENCE   500 /* moments */
 #define LONG_NS	   4000000000000u
 #define TURN_OF_NS 11000000000u
@@ -91,347 +85,16 @@ static void get_client(struct play *play, int fd)
 		SSL_set_tlsext_host_name(play->client.ssl, "server.test");
 }
 
-/* ---- What is said ---------------------------------------------------------------------------- */
+/* ---- The plain side -------------------------------------------------------------------------- */
 
-void play_add(struct play *play, const void *data, size_t len)
+void play_expect_pattern(const uint8_t *data, size_t len, uint64_t at, uint8_t seed)
 {
-	if (len)
-		wire_append(&play->pending, data, len);
-}
-
-/* The last words of the handshake have been made: nothing that OpenSSL says counts any more. */
-static bool said_finished(const struct play *play)
-{
-	static const uint8_t none[48];
-	const struct client *client = &play->client;
-
-	if (SSL_is_init_finished(client->ssl))
-		return true;
-	if (stage_is_origin(play->stage))
-		return client->secret_len != 0;
-	return memcmp(client->master, none, sizeof none) != 0;
-}
-
-static void collect(struct play *play)
-{
-	uint8_t buf[4096];
-	int n;
-
-	while ((n = BIO_read(play->client.out, buf, sizeof buf)) > 0) {
-		if (play->finished_at)
-			continue;
-		wire_append(&play->said, buf, (size_t)n);
-		play_add(play, buf, (size_t)n);
-	}
-}
-
-static void speak(struct play *play)
-{
-	if (!play->has_client)
-		return;
-	if (!play->is_broken && !SSL_is_init_finished(play->client.ssl)) {
-		int rc = SSL_do_handshake(play->client.ssl);
-
-		play->is_broken =
-			rc != 1 && SSL_get_error(play->client.ssl, rc) != SSL_ERROR_WANT_READ;
-		ERR_clear_error();
-	}
-	collect(play);
-	if (play->finished_at || play->is_broken || !said_finished(play))
-		return;
-	play->finished_at = play->said.len;
-	keys_of_client(&play->client, &play->keys);
-}
-
-bool play_send(struct play *play, size_t len)
-{
-	size_t left = play->pending.len - play->pending.read;
-	ssize_t n;
-
-	if (play->tls < 0 || !left)
-		return false;
-	n = send(play->tls, play->pending.data + play->pending.read, len < left ? len : left,
-		 MSG_NOSIGNAL);
-	if (n <= 0)
-		return false;
-	wire_append(&play->sent, play->pending.data + play->pending.read, (size_t)n);
-	play->pending.read += (size_t)n;
-	play_settle(play);
-	return true;
-}
-
-static void send_pending(struct play *play)
-{
-	while (play_send(play, SIZE_MAX))
-		;
-}
-
-/* ---- Records of the authenticated ------------------------------------------------------------ */
-
-static struct kt_traffic_key *own_key(struct play *play)
-{
-	return stage_is_origin(play->stage) ? &play->keys.tx : &play->keys.rx;
-}
-
-static void note_close(struct play *play, uint8_t type, const uint8_t *content, size_t len)
-{
-	if (type != KT_RECORD_ALERT || len < 2 || content[1] || play->up_closed)
-		return;
-	play->up_closed = true;
-	play->up_at_close = play->up_said;
-}
-
-static bool is_offloaded(const struct play *play)
-{
-	const struct kt_conn *conn = stage_watched(play->stage);
-
-	return conn && conn->ktls;
-}
-
-static void put_content(struct play *play, uint8_t type, const uint8_t *content, size_t len)
-{
-	size_t unsent = play->pending.len - play->pending.read;
-
-	if (stage_record(type, len, play->sent.len + unsent))
-		play_add(play, len ? content : (const uint8_t *)"", len ? len : 1);
-	send_pending(play);
-}
-
-static void seal(struct play *play, uint8_t type, const uint8_t *content, size_t len)
-{
-	static uint8_t record[RECORD_MAX];
-
-	play_add(play, record, record_seal(&play->keys, own_key(play), type, content, len, record));
-}
-
-void play_record(struct play *play, uint8_t type, const uint8_t *content, size_t len)
-{
-	static uint8_t data[KT_BLOCK_LEN];
-
-	if (!play->finished_at || play->tls < 0 || len > sizeof data)
-		return;
-	if (type == KT_RECORD_DATA) {
-		pattern(data, len, play->up_said, UP);
-		content = data;
-		play->up_said += len;
-	}
-	note_close(play, type, content, len);
-	if (play->stage->offloads)
-		send_pending(play);
-	if (is_offloaded(play))
-		put_content(play, type, content, len);
-	else
-		seal(play, type, content, len);
-}
-
-/* ---- What is heard --------------------------------------------------------------------------- */
-
-static void expect_pattern(const uint8_t *data, size_t len, uint64_t at, uint8_t seed)
-{
-	static uint8_t expected[READ_MAX];
+	static uint8_t expected[PLAY_READ_MAX];
 
 	require(len <= sizeof expected);
 	pattern(expected, len, at, seed);
 	require(!memcmp(expected, data, len));
 }
-
-static void heard_data(struct play *play, const uint8_t *data, size_t len)
-{
-	require(len <= play->down_said - play->down_heard);
-	expect_pattern(data, len, play->down_heard, DOWN);
-	play->down_heard += len;
-}
-
-/* An end that is meant: after all that there was. */
-static void heard_close(const struct play *play)
-{
-	require(play->down_closed);
-	require(play->down_heard == play->down_said);
-}
-
-static void hear_tls(struct play *play, const uint8_t *data, size_t len)
-{
-	static uint8_t buf[READ_MAX];
-	int n;
-
-	if (play->is_broken)
-		return;
-	require(BIO_write(play->client.in, data, (int)len) == (int)len);
-	speak(play);
-	if (play->is_broken || !SSL_is_init_finished(play->client.ssl))
-		return;
-	while ((n = SSL_read(play->client.ssl, buf, sizeof buf)) > 0)
-		heard_data(play, buf, (size_t)n);
-	switch (SSL_get_error(play->client.ssl, n)) {
-	case SSL_ERROR_ZERO_RETURN:
-		heard_close(play);
-		play->is_broken = true;
-		break;
-	case SSL_ERROR_WANT_READ:
-		break;
-	default:
-		play->is_broken = true;
-	}
-	ERR_clear_error();
-}
-
-/* Of an offloaded socket: which of these bytes are data is known by how they were sent. */
-static void hear_contents(struct play *play, const uint8_t *data, size_t len)
-{
-	uint64_t start = 0;
-
-	for (size_t i = 0; i < watched.segment_count && len; i++) {
-		uint64_t end = start + watched.segments[i].len;
-		size_t here = 0;
-
-		if (play->segment_at < end)
-			here = end - play->segment_at < len ? end - play->segment_at : len;
-		if (here && !watched.segments[i].control)
-			heard_data(play, data, here);
-		else if (here == 2 && data[0] == 1 && !data[1])
-			heard_close(play);
-		play->segment_at += here;
-		data += here;
-		len -= here;
-		start = end;
-	}
-	require(!len);
-}
-
-static size_t least(size_t a, uint64_t b)
-{
-	return a < b ? a : (size_t)b;
-}
-
-static void hear(struct play *play, const uint8_t *data, size_t len)
-{
-	uint64_t tls_end = watched.before_given + watched.tls_given;
-	size_t here;
-
-	if (play->tls_heard < watched.before_given) {
-		here = least(len, watched.before_given - play->tls_heard);
-		play->tls_heard += here;
-		data += here;
-		len -= here;
-	}
-	if (len && play->tls_heard < tls_end) {
-		here = least(len, tls_end - play->tls_heard);
-		hear_tls(play, data, here);
-		play->tls_heard += here;
-		data += here;
-		len -= here;
-	}
-	if (len)
-		hear_contents(play, data, len);
-}
-
-/* Bytes, if there are any. */
-static size_t receive(int fd, uint8_t *buf, size_t size, bool *ended)
-{
-	ssize_t n;
-
-	if (fd < 0 || *ended)
-		return 0;
-	n = recv(fd, buf, size, 0);
-	if (n > 0)
-		return (size_t)n;
-	*ended = !n || errno != EAGAIN;
-	return 0;
-}
-
-void play_turn(struct play *play)
-{
-	static uint8_t buf[READ_MAX];
-	size_t n;
-
-	while ((n = receive(play->tls, buf, sizeof buf, &play->tls_ended)))
-		hear(play, buf, n);
-	speak(play);
-}
-
-static bool is_wanted(const struct play *play)
-{
-	return !play->answered &&
-	       (play->stage->kind == STAGE_PROXY || play->stage->kind == STAGE_ORIGIN_HTTP ||
-		play->stage->kind == STAGE_ORIGIN_SOCKS);
-}
-
-void play_pump(struct play *play)
-{
-	uint64_t before;
-
-	for (int i = 0; i < PUMP_MAX; i++) {
-		before = play->tls_heard + play->sent.len + play->pending.len;
-		if (is_wanted(play))
-			play_answer(play, 0);
-		play_settle(play);
-		play_turn(play);
-		send_pending(play);
-		if (before == play->tls_heard + play->sent.len + play->pending.len)
-			break;
-	}
-}
-
-/* ---- Before TLS ------------------------------------------------------------------------------ */
-
-static void say_proxy_header(struct play *play, uint8_t how)
-{
-	static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
-	static const uint8_t commands[4] = {0x21, 0x20, 0x21, 0x22};
-	static const uint8_t families[4] = {0x11, 0x00, 0x21, 0x31};
-	static const uint8_t lens[4] = {12, 0, 36, 216};
-	uint8_t header[16 + 255 + 3] = {0};
-	size_t at = how & 3, len = lens[at];
-
-	memcpy(header, signature, sizeof signature);
-	header[12] = commands[at];
-	header[13] = families[at];
-	if (how & 4)
-		header[16 + len++] = 4; /* PP2_TYPE_NOOP, of length 0 */
-	if (how & 4)
-		len += 2;
-	header[15] = (uint8_t)len;
-	play_add(play, header, 16 + len);
-}
-
-static const char *const http_answers[] = {
-	"HTTP/1.1 200 OK\r\n\r\n",
-	"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-	"HTTP/1.0 200 Connection established\r\nA: b\r\n\r\n",
-	"HTTP/1.1 502 Bad Gateway\r\n\r\n",
-};
-
-static void say_socks(struct play *play, uint8_t how)
-{
-	static const uint8_t reply_v4[10] = {5, 0, 0, 1};
-	static const uint8_t reply_name[4 + 1 + 3 + 2] = {5, 0, 0, 3, 3, 'a', '.', 'b'};
-	static const uint8_t reply_no[10] = {5, 5, 0, 1};
-
-	play_add(play, (const uint8_t[]){5, how & 4 ? 0xff : 0}, 2);
-	send_pending(play);
-	if (how & 2)
-		play_add(play, reply_no, sizeof reply_no);
-	else if (how & 1)
-		play_add(play, reply_name, sizeof reply_name);
-	else
-		play_add(play, reply_v4, sizeof reply_v4);
-	send_pending(play);
-}
-
-void play_answer(struct play *play, uint8_t how)
-{
-	const char *text = http_answers[how & 3];
-
-	play->answered = true;
-	if (play->stage->kind == STAGE_ORIGIN_SOCKS)
-		say_socks(play, how);
-	else if (play->stage->kind == STAGE_ORIGIN_HTTP)
-		play_add(play, text, strlen(text));
-	else
-		say_proxy_header(play, how);
-}
-
-/* ---- The plain side -------------------------------------------------------------------------- */
 
 /* How many of these bytes are of the PROXY header that is due; it is checked as it gets whole. */
 static size_t read_header(struct play *play, const uint8_t *data, size_t len)
@@ -460,7 +123,7 @@ static void heard_plain(struct play *play, const uint8_t *data, size_t len)
 	len -= skip;
 	require(play->finished_at);
 	require(len <= play->up_said - play->up_heard);
-	expect_pattern(data, len, play->up_heard, UP);
+	play_expect_pattern(data, len, play->up_heard, PLAY_UP);
 	play->up_heard += len;
 	require(!play->up_closed || play->up_heard <= play->up_at_close);
 }
@@ -477,13 +140,13 @@ static void plain_end(struct play *play, bool clean)
 
 void play_plain_read(struct play *play)
 {
-	static uint8_t buf[READ_MAX];
+	static uint8_t buf[PLAY_READ_MAX];
 	ssize_t n = -1;
 
 	if (play->plain < 0 || play->plain_ended)
 		return;
 	errno = EAGAIN;
-	for (int i = 0; i < PUMP_MAX; i++) {
+	for (int i = 0; i < READS_MAX; i++) {
 		n = recv(play->plain, buf, sizeof buf, 0);
 		if (n <= 0)
 			break;
@@ -496,12 +159,12 @@ void play_plain_read(struct play *play)
 
 void play_plain_say(struct play *play, size_t len)
 {
-	static uint8_t data[READ_MAX];
+	static uint8_t data[PLAY_READ_MAX];
 	ssize_t n;
 
 	if (play->plain < 0 || play->plain_ended || play->down_closed || len > sizeof data)
 		return;
-	pattern(data, len, play->down_said, DOWN);
+	pattern(data, len, play->down_said, PLAY_DOWN);
 	n = send(play->plain, data, len, MSG_NOSIGNAL);
 	if (n > 0)
 		play->down_said += (uint64_t)n;
@@ -712,6 +375,35 @@ static void expect_trusted(const struct play *play)
 	}
 }
 
+/* The kernel was given the other side's keys, one after the other (RFC 8446 §7.2). */
+static void expect_keys(const struct play *play)
+{
+	struct client secrets = play->secrets;
+	bool origin = stage_is_origin(play->stage);
+	struct kt_traffic keys;
+	/* The rest is explicit in the records of TLS 1.2, but for ChaCha20-Poly1305. */
+	const size_t iv_len = play->keys.version == KT_TLS_1_3 ? sizeof keys.rx.iv : 4;
+
+	for (size_t i = 0; i < KEYS_MAX; i++) {
+		keys_of_client(&secrets, &keys);
+		for (int direction = KT_TX; direction <= KT_RX; direction++) {
+			const struct kt_traffic_key *given = &watched.keys[direction][i];
+			const struct kt_traffic_key *right =
+				(direction == KT_TX) != origin ? &keys.tx : &keys.rx;
+
+			if (i >= watched.key_count[direction])
+				continue;
+			require(!memcmp(given->key, right->key, sizeof right->key));
+			require(!memcmp(given->iv, right->iv, iv_len));
+			require(!i || !given->seq);
+		}
+		if (play->keys.version != KT_TLS_1_3)
+			break;
+		client_next_secret(&secrets, false);
+		client_next_secret(&secrets, true);
+	}
+}
+
 static void add(const char *name, uint64_t count, void *arg)
 {
 	(void)name;
@@ -735,11 +427,13 @@ static void expect_sums(const struct play *play)
 		require(kt_list_empty(&worker->timers[i]));
 	require(now.handshakes_ok - play->before.handshakes_ok <= 1);
 	require(now.bytes_in - play->before.bytes_in <= play->up_said);
+	require(now.bytes_out - play->before.bytes_out <= play->down_said);
 	if (now.handshakes_ok == play->before.handshakes_ok)
 		return;
 	require(play->finished_at);
 	expect_untouched(play);
 	expect_trusted(play);
+	expect_keys(play);
 }
 
 static int lowest_free(void)
@@ -771,6 +465,51 @@ void play_begin(struct play *play, struct stage *stage)
 	play_settle(play);
 	stage_watch_came(stage);
 	play_settle(play);
+}
+
+static void say_until(struct play *play, bool (*is_done)(const struct play *play))
+{
+	/* TCP offers what is left of a small buffer by its timers, a fifth of a second each. */
+	for (int i = 0; i < PATIENCE && !is_done(play); i++) {
+		uint64_t before = play->up_heard + play->down_heard;
+
+		if (i > 8)
+			poll(NULL, 0, 1);
+		play_pump(play);
+		play_plain_read(play);
+		if (before != play->up_heard + play->down_heard)
+			i = 0;
+	}
+}
+
+static bool is_all_heard(const struct play *play)
+{
+	return play->finished_at && play->plain >= 0 && play->up_heard == play->up_said &&
+	       play->down_heard == play->down_said;
+}
+
+static bool is_over(const struct play *play)
+{
+	return play->down_over && play->plain_ended;
+}
+
+void play_end_properly(struct play *play, bool undisturbed)
+{
+	static const uint8_t close_notify[] = {1, 0};
+
+	memset(&answers, 0, sizeof answers);
+	play_pump(play);
+	if (undisturbed)
+		say_until(play, is_all_heard);
+	require(!undisturbed || is_all_heard(play));
+	play_record(play, KT_RECORD_ALERT, close_notify, sizeof close_notify);
+	play_pump(play);
+	play_plain_read(play);
+	play_plain_close(play);
+	play_pump(play);
+	if (undisturbed)
+		say_until(play, is_over);
+	require(!undisturbed || is_over(play));
 }
 
 /* Who has nobody left ends; who does not hear of that in his time. */

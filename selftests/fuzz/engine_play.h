@@ -17,6 +17,12 @@ enum play_version { VERSION_1_3, VERSION_1_2, VERSION_ANY, VERSIONS };
 
 #define EXTRAS_MAX 4
 
+/* Seeds of the patterns */
+#define PLAY_UP	  17
+#define PLAY_DOWN 71
+
+#define PLAY_READ_MAX (64u << 10) /* bytes */
+
 struct play {
 	struct stage *stage;
 	enum play_cert cert;
@@ -36,6 +42,7 @@ struct play {
 	struct wire pending; /* `read` of it have been sent */
 	size_t finished_at;  /* bytes of said up to Finished; 0: not yet */
 	struct kt_traffic keys;
+	struct client secrets; /* as they were then */
 
 	/* ---- The plain side ---- */
 	int plain;		   /* -1: none (yet) */
@@ -47,22 +54,36 @@ struct play {
 	uint64_t up_said, up_heard, down_said, down_heard;
 	uint64_t up_at_close; /* up_said at close_notify */
 	bool up_closed, down_closed;
+	bool down_over;	      /* the engine has said its last */
 	unsigned int anchors; /* 1: ca, 2: other_ca: trusted at some time */
 	bool answered;	      /* as a proxy; or the PROXY header was said */
 	bool swapped;
 
+	/* Something was done that may keep them from being heard. */
+	bool is_disturbed;
+	unsigned int oddities; /* KeyUpdates, data records that may be empty: not too many */
+
 	int extras[EXTRAS_MAX];
 	struct kt_engine_stats before;
-	uint64_t accepted_before;
 	int lowest_free; /* descriptor */
 };
 
 void play_begin(struct play *play, struct stage *stage);
+/*
+ * Whoever still can says all that there is to say, and goodbye. Undisturbed: all of it arrives, and
+ * is known to be all.
+ */
+void play_end_properly(struct play *play, bool undisturbed);
 /* Everything ends; checks that it does, and that all was as it may be. */
 void play_end(struct play *play);
 
 /* Let the engine work, and see whom it connected to. */
 void play_settle(struct play *play);
+
+/* These bytes are the pattern's, from its offset `at` on. */
+void play_expect_pattern(const uint8_t *data, size_t len, uint64_t at, uint8_t seed);
+
+/* ---- engine_tls_side.c ----------------------------------------------------------------------- */
 
 /* Hear what came, and let OpenSSL answer into pending. */
 void play_turn(struct play *play);
@@ -78,6 +99,8 @@ void play_record(struct play *play, uint8_t type, const uint8_t *content, size_t
 
 /* The proxy's words, good ones with how 0; or a PROXY header of that kind. */
 void play_answer(struct play *play, uint8_t how);
+
+/* ---- The others ------------------------------------------------------------------------------ */
 
 void play_plain_read(struct play *play);
 void play_plain_say(struct play *play, size_t len);

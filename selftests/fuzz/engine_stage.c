@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/tls.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +16,12 @@
 
 #include "../../src/engine/door.h"
 #include "../../src/engine/ring.h"
+#include "../engine/stand_in.h"
 #include "require.h"
 
-#define SOL_TLS_NUMBER 282
-#define CHUNKS_MAX     2     /* of blocks */
-#define ROUNDS_MAX     20000 /* of a worker that is let go once */
+#define CHUNKS_MAX 2	 /* of blocks */
+#define ROUNDS_MAX 20000 /* of a worker that is let go once */
+#define KEY_UPDATE 24	 /* RFC 8446 §4.6.3 */
 
 struct answers answers;
 struct watched watched;
@@ -171,39 +172,58 @@ int __wrap_kt_ktls_install(int fd, enum kt_direction direction, uint16_t version
 
 int __wrap_kt_ktls_probe(struct kt_ktls_support *ret_support)
 {
-	memset(ret_support, 0, sizeof *ret_support);
-	ret_support->attach = true;
-	memset(ret_support->cipher, true, sizeof ret_support->cipher);
-	ret_support->rekey = rekeys;
+	stand_in_support(rekeys, ret_support);
 	return 0;
 }
 
+/* Not once the peer's FIN is here (net/tls/tls_main.c: tls_init). */
 int __wrap_kt_ktls_attach(int fd)
 {
-	(void)fd;
-	return -answers.attach_error;
+	struct tcp_info info;
+	socklen_t len = sizeof info;
+
+	if (answers.attach_error)
+		return -answers.attach_error;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+		return -errno;
+	return info.tcpi_state == TCP_ESTABLISHED ? 0 : -ENOTCONN;
+}
+
+static void note_key(enum kt_direction direction, const struct kt_traffic_key *key)
+{
+	size_t *count = &watched.key_count[direction];
+
+	if (*count < KEYS_MAX)
+		watched.keys[direction][(*count)++] = *key;
+	if (direction == KT_RX)
+		watched.key_owed = false;
 }
 
 int __wrap_kt_ktls_install(int fd, enum kt_direction direction, uint16_t version,
 			   enum kt_cipher cipher, const struct kt_traffic_key *key)
 {
-	(void)fd;
-	(void)direction;
+	const struct kt_conn *conn = stage_watched(mine);
+
 	(void)version;
 	(void)cipher;
-	(void)key;
-	return answers.install_fails && !--answers.install_fails ? -answers.install_error : 0;
+	if (answers.install_fails && !--answers.install_fails)
+		return -answers.install_error;
+	if (conn && conn->fd == fd)
+		note_key(direction, key);
+	return 0;
 }
 
 /* ---- The stand-in for the kernel's records --------------------------------------------------- */
 
-bool stage_record(uint8_t type, size_t len, uint64_t at)
+bool stage_record(uint8_t type, const uint8_t *content, size_t len, uint64_t at)
 {
 	if (watched.record_count == RECORDS_MAX)
 		return false;
 	watched.records[watched.record_count].at = at;
 	watched.records[watched.record_count].left = len ? (uint32_t)len : 1;
 	watched.records[watched.record_count].empty = !len;
+	watched.records[watched.record_count].updates_key =
+		type == KT_RECORD_HANDSHAKE && len && content[0] == KEY_UPDATE;
 	watched.records[watched.record_count++].type = type;
 	return true;
 }
@@ -235,16 +255,25 @@ static uint32_t readable(void)
 	return len < KT_BLOCK_LEN ? len : KT_BLOCK_LEN;
 }
 
-static void label(struct kt_conn *conn, uint8_t type)
+/*
+ * An empty data record was taken. If another of another type is there already, that ends the read.
+ * Else io_uring asks on: data comes with its label cut then, and all others are refused (conn_io.c
+ * of the engine, which has to ask again; here it does for data, too).
+ */
+static int took_nothing(void)
 {
-	struct cmsghdr *cmsg = (struct cmsghdr *)conn->recv_control;
+	size_t next = watched.record_first;
 
-	conn->recv_msg.msg_control = cmsg;
-	conn->recv_msg.msg_controllen = sizeof conn->recv_control;
-	cmsg->cmsg_level = SOL_TLS_NUMBER;
-	cmsg->cmsg_type = TLS_GET_RECORD_TYPE;
-	cmsg->cmsg_len = CMSG_LEN(sizeof type);
-	*CMSG_DATA(cmsg) = type;
+	if (next < watched.record_count && watched.records[next].type != KT_RECORD_DATA)
+		return 0;
+	watched.crowded = true;
+	return -EIO;
+}
+
+static void cut_label(struct kt_conn *conn)
+{
+	conn->recv_msg.msg_controllen = 0;
+	conn->recv_msg.msg_flags |= MSG_CTRUNC;
 }
 
 /* So many bytes were read; how many the record had, or what the kernel says of them. */
@@ -252,10 +281,19 @@ static int read_records(struct kt_conn *conn, int res)
 {
 	uint32_t left = (uint32_t)res;
 	bool empty = false;
+	uint8_t type;
 
+	/* Kernels that know no next key see another's record, which the old one does not open. */
+	if (watched.key_owed)
+		return mine->rekeys ? -EKEYEXPIRED : -EBADMSG;
 	if (is_garbage())
 		return -EBADMSG;
-	label(conn, watched.records[watched.record_first].type);
+	type = watched.records[watched.record_first].type;
+	stand_in_label(conn, type);
+	if (watched.crowded && type == KT_RECORD_DATA)
+		cut_label(conn);
+	watched.crowded = false;
+	watched.key_owed = watched.records[watched.record_first].updates_key;
 	watched.taken += left;
 	while (left && watched.record_first < watched.record_count) {
 		uint32_t *of_record = &watched.records[watched.record_first].left;
@@ -268,7 +306,11 @@ static int read_records(struct kt_conn *conn, int res)
 		if (!*of_record)
 			watched.record_first++;
 	}
-	return left ? -EBADMSG : empty ? 0 : res;
+	if (left)
+		return -EBADMSG;
+	if (!empty)
+		return res;
+	return type == KT_RECORD_DATA ? took_nothing() : 0;
 }
 
 /* ---- Operations ------------------------------------------------------------------------------ */
@@ -370,7 +412,7 @@ static bool is_possible(enum kt_op op, int res, int error)
 	return true;
 }
 
-static int answer(const struct kt_conn *conn, enum kt_op op, int res)
+static int answer(struct kt_conn *conn, enum kt_op op, int res)
 {
 	int error = answers.errors[op];
 
@@ -380,6 +422,9 @@ static int answer(const struct kt_conn *conn, enum kt_op op, int res)
 	} else if (error && is_possible(op, res, error)) {
 		answers.errors[op] = 0;
 		res = -error;
+		/* A record that was labelled is given, or kept. */
+		if (op == KT_OP_CLIENT_RECV)
+			memset(conn->recv_control, 0, sizeof conn->recv_control);
 	}
 	return res;
 }
@@ -573,7 +618,7 @@ static void make(struct stage *stage)
 	struct kt_error error = {0};
 
 	stage->offloads = options.ktls != KT_KTLS_OFF;
-	rekeys = stage->kind != STAGE_OPEN_OFFLOADED;
+	rekeys = stage->rekeys = stage->kind != STAGE_OPEN_OFFLOADED;
 	options.handoff_user = getuid();
 	if (options.origin)
 		rig.lab.pool = world.origin_pool;

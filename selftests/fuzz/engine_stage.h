@@ -46,6 +46,7 @@ struct stage {
 	struct kt_worker *worker;
 	struct kt_address address;
 	bool offloads;
+	bool rekeys; /* its kernel takes next keys */
 	sem_t go, idle;
 	bool is_free; /* from all steps: at the fuzzer's end */
 };
@@ -94,6 +95,7 @@ extern struct answers answers;
 
 #define SEGMENTS_MAX 4096
 #define RECORDS_MAX  256
+#define KEYS_MAX     4 /* of one direction, that are kept */
 
 struct watched {
 	uint64_t id; /* 0: none */
@@ -112,9 +114,15 @@ struct watched {
 		uint64_t at;   /* offset of what is left */
 		uint32_t left; /* bytes */
 		uint8_t type;
-		bool empty; /* one byte stands for none */
+		bool empty;	  /* one byte stands for none */
+		bool updates_key; /* as the kernel sees it: a handshake record that begins so */
 	} records[RECORDS_MAX];
 	size_t record_first, record_count;
+	bool crowded;  /* the label of an empty record has the room for the next one's */
+	bool key_owed; /* nothing is read before the next key is there */
+	/* What the kernel was given; [enum kt_direction] */
+	struct kt_traffic_key keys[2][KEYS_MAX];
+	size_t key_count[2];
 };
 
 extern struct watched watched;
@@ -127,9 +135,9 @@ void stage_watch_came(const struct stage *stage);
 const struct kt_conn *stage_watched(const struct stage *stage);
 
 /*
- * The len bytes that are sent to it from this offset on are a record of this type; len 0: one byte
- * is, for none. All others authenticate as nothing. False: there were too many.
+ * The len bytes that are sent to it from this offset on, this content, are a record of this type;
+ * len 0: one byte is, for none. All others authenticate as nothing. False: there were too many.
  */
-bool stage_record(uint8_t type, size_t len, uint64_t at);
+bool stage_record(uint8_t type, const uint8_t *content, size_t len, uint64_t at);
 
 #endif

@@ -114,9 +114,9 @@ static bool received(struct kt_conn *conn, int res)
 		kt_conn_die(conn);
 		return false;
 	}
-	if (!res)
+	if (kt_client_is_eof(conn, res))
 		conn->client_eof = true;
-	conn->dropped += (uint32_t)res;
+	conn->dropped += res ? (uint32_t)res : 1;
 	return true;
 }
 

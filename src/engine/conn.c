@@ -275,7 +275,11 @@ void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint32_t fla
 	count_copied(conn->worker, op, res);
 	conn->busy &= (uint16_t) ~(1u << op);
 	release_backend(conn);
-	handle(conn, op, res);
+	if (op == KT_OP_CLIENT_RECV && conn->state != KT_CONN_DYING &&
+	    kt_client_lacked_room(conn, res))
+		kt_client_recv_record(conn);
+	else
+		handle(conn, op, res);
 	kt_conn_settle(conn);
 }
 

@@ -282,6 +282,13 @@ void kt_client_recv(struct kt_conn *conn, size_t max);
 /* One stretch of decrypted bytes, or one control record, out of an offloaded socket. */
 void kt_client_recv_record(struct kt_conn *conn);
 
+/* Of what kt_client_recv_record gave: its type, or -EBADMSG. */
+int kt_client_record_type(const struct kt_conn *conn);
+/* It gave nothing but the need to ask again: an empty record's label had the room for another's. */
+bool kt_client_lacked_room(const struct kt_conn *conn, int res);
+/* FIN, and no empty record. */
+bool kt_client_is_eof(const struct kt_conn *conn, int res);
+
 void kt_backend_recv(struct kt_conn *conn);
 
 /* There may be blocks again: begin the reads that wait for them. */

@@ -56,6 +56,7 @@ void kt_client_recv_record(struct kt_conn *conn)
 	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_RECV);
 
 	kt_flow_drop(conn->worker, &conn->up);
+	memset(conn->recv_control, 0, sizeof conn->recv_control);
 	conn->recv_iov = (struct iovec){.iov_len = KT_BLOCK_LEN};
 	conn->recv_msg = (struct msghdr){
 		.msg_iov = &conn->recv_iov,
@@ -65,6 +66,31 @@ void kt_client_recv_record(struct kt_conn *conn)
 	};
 	io_uring_prep_recvmsg(sqe, conn->fd, &conn->recv_msg, 0);
 	select_block(sqe);
+}
+
+/*
+ * The kernel labels an empty data record (RFC 8446 §5.4), takes it, and goes on to the next. Where
+ * there is none yet, io_uring waits and asks again, without room for another label: of data what
+ * comes then is given, the label cut; of all other types it is kept, and the answer is EIO.
+ */
+int kt_client_record_type(const struct kt_conn *conn)
+{
+	if (conn->recv_msg.msg_flags & MSG_CTRUNC)
+		return KT_RECORD_DATA;
+	return kt_ktls_record_type(&conn->recv_msg);
+}
+
+bool kt_client_lacked_room(const struct kt_conn *conn, int res)
+{
+	const struct cmsghdr *label = (const struct cmsghdr *)conn->recv_control;
+
+	return conn->ktls && res == -EIO && label->cmsg_len;
+}
+
+bool kt_client_is_eof(const struct kt_conn *conn, int res)
+{
+	return !res && !(conn->ktls &&
+			 (conn->recv_msg.msg_controllen || conn->recv_msg.msg_flags & MSG_CTRUNC));
 }
 
 void kt_backend_recv(struct kt_conn *conn)

@@ -245,7 +245,7 @@ static void up_data(struct kt_conn *conn, size_t len)
 /* One record's content, or a stretch of several data records, out of an offloaded socket. */
 static void up_record(struct kt_conn *conn, size_t len)
 {
-	switch (kt_ktls_record_type(&conn->recv_msg)) {
+	switch (kt_client_record_type(conn)) {
 	case KT_RECORD_DATA:
 		up_data(conn, len);
 		break;
@@ -268,10 +268,10 @@ static void watched(struct kt_conn *conn, int res)
 		return;
 	if (res < 0) {
 		client_lost(conn, res);
-	} else if (!res) {
+	} else if (kt_client_is_eof(conn, res)) {
 		conn->client_eof = true;
 	} else {
-		conn->dropped += (uint32_t)res;
+		conn->dropped += res ? (uint32_t)res : 1;
 		if (conn->dropped < WATCH_MAX)
 			read_client(conn, KT_BLOCK_LEN);
 	}
@@ -297,10 +297,10 @@ static void received(struct kt_conn *conn, int res)
 		watched(conn, res);
 	else if (res < 0)
 		unreadable(conn, res);
-	else if (conn->ktls && (res || conn->recv_msg.msg_controllen))
-		up_record(conn, (size_t)res);
-	else if (!res)
+	else if (kt_client_is_eof(conn, res))
 		client_eof(conn);
+	else if (conn->ktls)
+		up_record(conn, (size_t)res);
 	else if (kt_tls_input(conn->tls, conn->up.buf, (size_t)res) < 0)
 		kt_close_abrupt(conn, "internal", KT_ALERT_INTERNAL_ERROR);
 	else
