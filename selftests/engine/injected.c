@@ -207,6 +207,8 @@ RECORD(certificate, KT_RECORD_HANDSHAKE, {11, 0, 0, 1, 0}, 5, "protocol_error", 
 RECORD(ticket, KT_RECORD_HANDSHAKE, {4, 0, 0, 1, 0}, 5, "protocol_error", 10);
 RECORD(change_cipher_spec, KT_RECORD_CHANGE_CIPHER_SPEC, {1}, 1, "protocol_error", 10);
 RECORD(half_an_alert, KT_RECORD_ALERT, {2}, 1, "protocol_error", 10);
+RECORD(empty_alert, KT_RECORD_ALERT, {0}, 0, "protocol_error", 10);
+RECORD(empty_handshake, KT_RECORD_HANDSHAKE, {0}, 0, "protocol_error", 10);
 RECORD(alert_bad_certificate, KT_RECORD_ALERT, {2, 42}, 2, "alert_bad_certificate", 0);
 RECORD(alert_internal_error, KT_RECORD_ALERT, {2, 80}, 2, "alert_internal_error", 0);
 RECORD(alert_as_a_warning, KT_RECORD_ALERT, {1, 100}, 2, "alert_no_renegotiation", 0);
@@ -233,8 +235,18 @@ TEST_F(record, ends_the_connection_by_its_name)
 	rig_await_ends(&self->setting.rig, variant->end, 1);
 }
 
-/* ---- Behind an empty record, whose label has taken the room (conn_io.c) ------------------------
- */
+/* Another of another type is there already, or would have been waited for. */
+TEST(empty_record_is_no_end)
+{
+	struct setting setting;
+
+	open_setting(&setting, &(struct rig_options){.ktls = KT_KTLS_REQUIRE}, KT_TLS_1_3);
+	client_says(&setting, KT_RECORD_DATA, "", 0);
+	exchange(&setting);
+	close_setting(&setting);
+}
+
+/* ---- Behind an empty record, whose label has taken the room (conn_io.c) ---------------------- */
 
 FIXTURE(behind_an_empty_record)
 {

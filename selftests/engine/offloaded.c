@@ -57,6 +57,9 @@ void __wrap_kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint3
 	} else if (conn->ktls && op == KT_OP_CLIENT_RECV && res > 0 && kernel.type) {
 		stand_in_label(conn, (uint8_t)kernel.type);
 		kernel.type = 0;
+		if (kernel.empty)
+			res = 0;
+		kernel.empty = false;
 	}
 	if (kernel.crowded && conn->ktls && op == KT_OP_CLIENT_RECV) {
 		kernel.crowded = false;
@@ -75,7 +78,7 @@ void __wrap_kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint3
 		kernel.delayed = true;
 		return;
 	}
-	__real_kt_conn_complete(conn, op, res, flags);
+	__real_kt_conn_complete(conn, op, res, stand_in_flags(conn, res, flags));
 	if (kernel.delayed) {
 		kernel.delayed = false;
 		__real_kt_conn_complete(conn, KT_OP_CLIENT_SEND, kernel.delayed_res, 0);
@@ -173,8 +176,9 @@ void expect_alert(struct setting *setting, uint8_t alert)
 
 void client_says(struct setting *setting, uint8_t type, const void *content, size_t len)
 {
+	kernel.empty = !len;
 	kernel.type = type;
-	send_all(setting->peer.fd, content, len);
+	send_all(setting->peer.fd, len ? content : "", len ? len : 1);
 	WAIT_UNTIL(!kernel.type);
 }
 

@@ -27,6 +27,7 @@ struct kernel {
 	int install_err;
 	_Atomic int header_err;	   /* of the first piece of a PROXY header; 0: what it says */
 	_Atomic int type;	   /* of the next record that comes; 0: data */
+	_Atomic bool empty;	   /* what is read of it stands for nothing */
 	_Atomic bool crowded;	   /* an empty record's label is there already */
 	_Atomic int op;		   /* whose next completion … */
 	_Atomic int res;	   /* … says this; 0: what it says */

@@ -454,7 +454,8 @@ TEST_F(relay, backend_that_is_done_and_takes_no_more)
 
 	close_backend(self);
 	EXPECT_EQ(PEER_CLOSED, peer_read(&self->peer, &byte, 1));
-	/* the first is answered by RST, one after it cannot be sent: each alone, or all are the first */
+	/* the first is answered by RST, one after it cannot be sent: each alone, or all are the
+	 * first */
 	fds = test_open_fds();
 	for (uint64_t sent = 0; test_open_fds() == fds; sent += sizeof data) {
 		WAIT_UNTIL(rig_stats(&self->rig).bytes_in == sent || test_open_fds() < fds);
@@ -499,6 +500,40 @@ TEST_F(relay, empty_records_are_nothing)
 	send_all(self->peer.fd, record,
 		 record_seal(&traffic, &traffic.rx, KT_RECORD_ALERT, "\1", 2, record));
 	EXPECT_EQ(0, recv_end(self->backend));
+}
+
+/* All that is read at once is an empty record: the one behind it is of another type. */
+TEST_F(relay, empty_record_is_no_end)
+{
+	struct kt_traffic traffic;
+	uint8_t records[2 * RECORD_MAX];
+	size_t len;
+
+	keys_of_client(&self->peer.client, &traffic);
+	len = record_seal(&traffic, &traffic.rx, KT_RECORD_DATA, "", 0, records);
+	len += record_seal(&traffic, &traffic.rx, KT_RECORD_ALERT, "\1", 2, records + len);
+	send_all(self->peer.fd, records, len);
+	EXPECT_EQ(0, recv_end(self->backend));
+}
+
+/* RFC 8446 §5.1, §5.4: no other type may be empty. */
+static void expect_refusal_of_empty(FIXTURE_DATA(relay) * self, uint8_t type)
+{
+	send_record(self, type, "", 0);
+	EXPECT_EQ(-ECONNRESET, recv_end(self->backend));
+	rig_await_ends(&self->rig, "protocol_error", 1);
+}
+
+TEST_F(relay, empty_alert_is_refused)
+{
+	expect_refusal_of_empty(self, KT_RECORD_ALERT);
+}
+
+TEST_F(relay, empty_handshake_record_is_refused)
+{
+	/* libssl passes over it in TLS 1.2 */
+	if (variant->ktls != KT_KTLS_OFF || variant->version == KT_TLS_1_3)
+		expect_refusal_of_empty(self, KT_RECORD_HANDSHAKE);
 }
 
 TEST_F(relay, fatal_alert_is_named)

@@ -4,6 +4,8 @@
 #include <linux/tls.h>
 #include <string.h>
 
+#include "../../src/engine/worker.h"
+
 #define SOL_TLS_NUMBER 282
 
 void stand_in_support(bool rekey, struct kt_ktls_support *ret_support)
@@ -12,6 +14,17 @@ void stand_in_support(bool rekey, struct kt_ktls_support *ret_support)
 	ret_support->attach = true;
 	memset(ret_support->cipher, true, sizeof ret_support->cipher);
 	ret_support->rekey = rekey;
+}
+
+uint32_t stand_in_flags(struct kt_conn *conn, int res, uint32_t flags)
+{
+	uint16_t number = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
+
+	if (res > 0 || !(flags & IORING_CQE_F_BUFFER))
+		return flags;
+	kt_blocks_take(&conn->worker->blocks, number);
+	kt_blocks_give(&conn->worker->blocks, number);
+	return 0;
 }
 
 void stand_in_label(struct kt_conn *conn, uint8_t type)

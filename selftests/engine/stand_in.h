@@ -14,6 +14,12 @@
 /* All versions and ciphers, both ways; rekey: since Linux 6.14. */
 void stand_in_support(bool rekey, struct kt_ktls_support *ret_support);
 
+/*
+ * The flags of a completion that now says this: a read that gives nothing brings no block, which
+ * the kernel keeps for the next one.
+ */
+uint32_t stand_in_flags(struct kt_conn *conn, int res, uint32_t flags);
+
 /* The recvmsg that has ended gave (of) a record of this type. */
 void stand_in_label(struct kt_conn *conn, uint8_t type);
 

@@ -433,7 +433,8 @@ void __wrap_kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint3
 {
 	if (conn->id == watched.id)
 		res = watch(conn, op, res);
-	__real_kt_conn_complete(conn, op, answer(conn, op, res), flags);
+	res = answer(conn, op, res);
+	__real_kt_conn_complete(conn, op, res, stand_in_flags(conn, res, flags));
 }
 
 /* A few blocks are enough here, and memory is not to grow with the number of inputs. */

@@ -98,6 +98,18 @@ TEST(kinds_of_a_library_that_is_gone_keep_their_names)
 /* ---- EVP_DigestSignInit_ex ------------------------------------------------------------------- */
 
 static const uint8_t text[] = "a text";
+static bool copying_fails;
+
+int __real_EVP_MD_CTX_copy_ex(EVP_MD_CTX *to, const EVP_MD_CTX *from);
+int __wrap_EVP_MD_CTX_copy_ex(EVP_MD_CTX *to, const EVP_MD_CTX *from);
+
+int __wrap_EVP_MD_CTX_copy_ex(EVP_MD_CTX *to, const EVP_MD_CTX *from)
+{
+	if (!copying_fails)
+		return __real_EVP_MD_CTX_copy_ex(to, from);
+	ERR_raise(ERR_LIB_EVP, ERR_R_MALLOC_FAILURE);
+	return 0;
+}
 
 static size_t sign(EVP_PKEY *key, const char *digest, EVP_MD_CTX *context,
 		   uint8_t ret_signature[512])
@@ -208,6 +220,22 @@ TEST_F(signing, is_of_the_handshakes_keys_alone)
 	expect_signature(self->key, "SHA2-256", true);
 	kt_signing_end();
 	expect_signature(self->key, "SHA2-256", false);
+}
+
+/* Where it cannot be copied libcrypto begins it, and nobody learns that there was an error. */
+TEST_F(signing, that_cannot_be_copied_is_begun_anew)
+{
+	(void)variant;
+	copying_fails = true;
+	for (int round = 0; round < 2; round++)
+		expect_signature(self->key, "SHA2-256", false);
+	copying_fails = false;
+	expect_signature(self->key, "SHA2-256", false);
+	copying_fails = true;
+	expect_signature(self->key, "SHA2-256", false);
+	EXPECT_EQ(0, ERR_peek_error());
+	copying_fails = false;
+	expect_signature(self->key, "SHA2-256", true);
 }
 
 /* A context that signed before, parameters, or a request that libcrypto refuses. */

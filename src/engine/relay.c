@@ -180,13 +180,9 @@ static void up_next(struct kt_conn *conn)
 		read_client(conn, KT_BLOCK_LEN);
 }
 
-static void up_alert(struct kt_conn *conn, size_t len)
+static void heed(struct kt_conn *conn, uint8_t level, uint8_t description)
 {
-	uint8_t level = conn->up.buf[0], description = conn->up.buf[1];
-
-	if (len < KT_ALERT_LEN) {
-		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
-	} else if (description == KT_ALERT_CLOSE_NOTIFY) {
+	if (description == KT_ALERT_CLOSE_NOTIFY) {
 		up_end(conn);
 	} else if (description != USER_CANCELED &&
 		   (level != LEVEL_WARNING || conn->identity.version == KT_TLS_1_3)) {
@@ -197,6 +193,15 @@ static void up_alert(struct kt_conn *conn, size_t len)
 	} else {
 		up_next(conn);
 	}
+}
+
+/* An empty record comes without a block. */
+static void up_alert(struct kt_conn *conn, size_t len)
+{
+	if (len < KT_ALERT_LEN)
+		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
+	else
+		heed(conn, conn->up.buf[0], conn->up.buf[1]);
 }
 
 /*

@@ -16,8 +16,9 @@
 
 /*
  * A certificate that nothing was ever read into, for the next who asks for one; NULL: none. Atomic.
- * Only what this thread's last X509_new_ex gave can become that, when the next thing done to it is
- * that it gives way to one that was found: libssl does nothing else in between.
+ * Only what this thread's last X509_new_ex gave can become that, when the next that is read gives
+ * it way for one that was found. libssl asks for both in a row; so must whoever else reads
+ * certificates within a handshake.
  */
 static X509 *spare;
 static _Thread_local const X509 *given;

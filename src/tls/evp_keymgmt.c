@@ -5,8 +5,9 @@
  * made, what its kind is called, some seven times a handshake, which takes a look at every name of
  * every algorithm there is; and libssl asks another ten times whether a key is of a kind.
  *
- * The names of what libcrypto's own provider manages do not change. Where libcrypto was built so
- * that it does not ask through the dynamic linker, it asks itself, and nothing else changes.
+ * The names of what libcrypto's own provider manages are taken as they were when first asked for:
+ * another provider, loaded later, could add some. Where libcrypto was built so that it does not ask
+ * through the dynamic linker, it asks itself, and nothing else changes.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/err.h>
+#include <openssl/provider.h>
+
 #include "credentials.h"
 
 struct kt_signing {
@@ -35,13 +38,34 @@ static struct kt_signing **place_of(const EVP_PKEY *key)
 	return NULL;
 }
 
+/* What fails is made by libcrypto, which is to find its queue of errors as it was. */
+static bool copy(EVP_MD_CTX *to, const EVP_MD_CTX *from)
+{
+	bool done;
+
+	ERR_set_mark();
+	done = EVP_MD_CTX_copy_ex(to, from) == 1;
+	ERR_pop_to_mark();
+	if (!done)
+		EVP_MD_CTX_reset(to);
+	return done;
+}
+
 bool kt_signing_copy(EVP_MD_CTX *context, const EVP_PKEY *key, const char *digest)
 {
 	struct kt_signing **place = place_of(key);
 	const struct kt_signing *signing = place ? __atomic_load_n(place, __ATOMIC_ACQUIRE) : NULL;
 
-	return signing && !strcmp(signing->digest, digest) &&
-	       EVP_MD_CTX_copy_ex(context, signing->context) == 1;
+	return signing && !strcmp(signing->digest, digest) && copy(context, signing->context);
+}
+
+/* Others' may not be made for being copied, by many threads at once. */
+static bool is_libcryptos(const EVP_MD_CTX *context)
+{
+	const OSSL_PROVIDER *provider =
+		EVP_PKEY_CTX_get0_provider(EVP_MD_CTX_get_pkey_ctx(context));
+
+	return provider && !strcmp(OSSL_PROVIDER_get0_name(provider), "default");
 }
 
 static struct kt_signing *make(const EVP_MD_CTX *context, const char *digest)
@@ -52,7 +76,7 @@ static struct kt_signing *make(const EVP_MD_CTX *context, const char *digest)
 		return NULL;
 	strcpy(signing->digest, digest);
 	signing->context = EVP_MD_CTX_new();
-	if (signing->context && EVP_MD_CTX_copy_ex(signing->context, context) == 1)
+	if (signing->context && copy(signing->context, context))
 		return signing;
 	kt_signing_free(signing);
 	return NULL;
@@ -62,7 +86,7 @@ void kt_signing_keep(const EVP_MD_CTX *context, const EVP_PKEY *key, const char 
 {
 	struct kt_signing **place = place_of(key), *none = NULL, *signing;
 
-	if (!place || __atomic_load_n(place, __ATOMIC_RELAXED))
+	if (!place || __atomic_load_n(place, __ATOMIC_RELAXED) || !is_libcryptos(context))
 		return;
 	signing = make(context, digest);
 	if (signing && !__atomic_compare_exchange_n(place, &none, signing, false, __ATOMIC_RELEASE,

@@ -31,13 +31,13 @@ void kt_signing_end(void);
 
 /*
  * Make context, which is new, what EVP_DigestSignInit_ex would with this key and digest. False: it
- * is as it was; none is kept that could be copied, or there is no memory.
+ * is new still; none is kept that could be copied, or there is no memory.
  */
 bool kt_signing_copy(EVP_MD_CTX *context, const EVP_PKEY *key, const char *digest);
 
 /*
  * Keep a copy of what EVP_DigestSignInit_ex has just made, if the key is one that this handshake
- * may sign with and none is kept with it.
+ * may sign with, libcrypto's own provider signs with it, and none is kept with it.
  */
 void kt_signing_keep(const EVP_MD_CTX *context, const EVP_PKEY *key, const char *digest);
 
