@@ -182,8 +182,9 @@ ROOT := $(filter 0,$(shell id -u))
 # Shell tests of the house itself, which look at sources and tools: natively, without sanitizers.
 TESTS_house := selftests/harness/harness.test selftests/house/failures.test selftests/house/guest-logs.test selftests/house/headers.test \
 	selftests/house/includes.test selftests/house/install.test selftests/house/manual.test selftests/house/mutants.test \
-	selftests/house/roots.test \
-	$(if $(ROOT),tools/guest.test)
+	selftests/house/roots.test
+# The guest's own, which starts eight of them; each check has started one, and run its tests in it.
+check-kernels: TESTS_house += $(if $(ROOT),tools/guest.test)
 # Those of a sanitized build.
 TESTS_san := selftests/harness/sanitized.test
 # Programs that shell tests run.
@@ -438,10 +439,10 @@ list-tests:
 
 export KT_BUILD := $(O)
 export KT_SAN := $(SAN)
-export KT_TESTS_NATIVE := $(filter-out $(TESTS_guest_only),$(TESTS) $(TESTS_sh)) $(if $(SAN),$(TESTS_san),$(TESTS_house))
+export KT_TESTS_NATIVE = $(filter-out $(TESTS_guest_only),$(TESTS) $(TESTS_sh)) $(if $(SAN),$(TESTS_san),$(TESTS_house))
 export KT_TESTS_GUEST = $(filter-out $(NOT_IN_GUEST),$(TESTS) $(TESTS_sh))
 NOT_IN_GUEST = $(TESTS_native_only) $(TESTS_computing)
-export KT_TESTS_BESIDE := $(filter $(KT_TESTS_NATIVE),$(TESTS_error) $(TESTS_pool) $(TESTS_verify) $(TESTS_tls) $(TESTS_control) \
+export KT_TESTS_BESIDE = $(filter $(KT_TESTS_NATIVE),$(TESTS_error) $(TESTS_pool) $(TESTS_verify) $(TESTS_tls) $(TESTS_control) \
 	verify/limbo.test cli/verify.test cli/roots.test $(filter-out %/failures.test,$(filter selftests/house/%,$(TESTS_house))))
 export CC CLANG
 
@@ -459,8 +460,8 @@ SAN_ENV := $(if $(SAN),KT_TEST_TIMEOUT_SCALE=4 $(SAN_ENV_$(SAN)))
 JOBS := $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 SUBMAKE = $(MAKE) --no-print-directory $(JOBS) WERROR=yes
 
-# Both compilers get to see everything; what runs is what gcc made. What clang complains about it does while it reads, so
-# check does without its code; check-kernels has it, and links it.
+# What runs is what gcc made. clang gets to see what is made for users in check, where it reads only: what it complains
+# about it does while it reads. check-kernels has all of its code, the tests' too, and links it.
 .PHONY: check check-kernels check-build check-clang check-fuzz check-headers check-includes check-mutants check-deps
 check: check-fuzz
 check-kernels: check-clang
@@ -481,8 +482,7 @@ check-fuzz: check-build
 check-deps:
 	$(Q)tools/deps build check $(if $(SAN),,$(if $(ROOT),guest)) || [ $$? -eq 2 ]
 
-# Every source but the fuzzers', which clang compiles anyway.
-CLANG_READS := $(patsubst %.c,$(O)/clang-reads/%.ok,$(shell find src selftests tools -name '*.c' ! -path 'selftests/fuzz/*' | sort))
+CLANG_READS := $(patsubst %.c,$(O)/clang-reads/%.ok,$(shell find src tools -name '*.c' | sort))
 .PHONY: clang-warnings
 clang-warnings: $(CLANG_READS)
 
