@@ -71,10 +71,7 @@ TEST_F(answer, ends_the_connection_by_its_name)
 	if (variant->op == KT_OP_CLIENT_SEND)
 		recv_exactly(self->setting.peer.fd, &byte, 1);
 	expect_alert(&self->setting, variant->alert);
-	EXPECT_EQ(-ECONNRESET, recv_end(self->setting.backend));
-	close(self->setting.peer.fd);
-	self->setting.peer.fd = -1;
-	rig_await_ends(&self->setting.rig, variant->end, 1);
+	expect_end(&self->setting, variant->end);
 	EXPECT_EQ(1, +kernel.used);
 	WAIT_UNTIL(kernel.wiped);
 	EXPECT_EQ(1, +kernel.wiped);
@@ -229,10 +226,7 @@ TEST_F(record, ends_the_connection_by_its_name)
 {
 	client_says(&self->setting, variant->type, variant->content, variant->len);
 	expect_alert(&self->setting, variant->alert);
-	EXPECT_EQ(-ECONNRESET, recv_end(self->setting.backend));
-	close(self->setting.peer.fd);
-	self->setting.peer.fd = -1;
-	rig_await_ends(&self->setting.rig, variant->end, 1);
+	expect_end(&self->setting, variant->end);
 }
 
 /* Another of another type is there already, or would have been waited for. */

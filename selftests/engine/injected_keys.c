@@ -184,10 +184,7 @@ TEST_F(rekey, that_the_kernel_refuses_for_receiving_is_told)
 	kernel.install_err = -EBUSY;
 	client_says(&self->setting, KT_RECORD_HANDSHAKE, update_and_ask, sizeof update_and_ask);
 	expect_alert(&self->setting, 80);
-	EXPECT_EQ(-ECONNRESET, recv_end(self->setting.backend));
-	close(self->setting.peer.fd);
-	self->setting.peer.fd = -1;
-	rig_await_ends(&self->setting.rig, "rekey_failed", 1);
+	expect_end(&self->setting, "rekey_failed");
 }
 
 /* Nothing that we could say then would be read. */
@@ -199,10 +196,7 @@ TEST_F(rekey, that_the_kernel_refuses_for_sending_ends_in_silence)
 	kernel.install_err = -ENOMEM;
 	client_says(&self->setting, KT_RECORD_HANDSHAKE, update_and_ask, sizeof update_and_ask);
 	ASSERT_EQ(sizeof update, rest(&self->setting, got, sizeof got));
-	EXPECT_EQ(-ECONNRESET, recv_end(self->setting.backend));
-	close(self->setting.peer.fd);
-	self->setting.peer.fd = -1;
-	rig_await_ends(&self->setting.rig, "rekey_failed", 1);
+	expect_end(&self->setting, "rekey_failed");
 }
 
 TEST_F(rekey, whose_answer_is_cut_is_no_rekey)

@@ -182,6 +182,14 @@ void client_says(struct setting *setting, uint8_t type, const void *content, siz
 	WAIT_UNTIL(!kernel.type);
 }
 
+void expect_end(struct setting *setting, const char *end)
+{
+	EXPECT_EQ(-ECONNRESET, recv_end(setting->backend));
+	close(setting->peer.fd);
+	setting->peer.fd = -1;
+	rig_await_ends(&setting->rig, end, 1);
+}
+
 /* ---- A connection to an origin --------------------------------------------------------------- */
 
 void open_outgoing(struct outgoing *outgoing, const struct kt_upstream_options *upstream)

@@ -70,6 +70,9 @@ void close_setting(struct setting *setting);
 /* One record of this type; the engine has seen it. */
 void client_says(struct setting *setting, uint8_t type, const void *content, size_t len);
 
+/* The backend is reset, the client leaves: that is the end's name. */
+void expect_end(struct setting *setting, const char *end);
+
 /* The rest of what the client is sent, alerts as their two bytes. */
 ssize_t rest(struct setting *setting, uint8_t *buf, size_t size);
 

@@ -19,22 +19,33 @@
 
 /* ---- EVP_KDF_fetch --------------------------------------------------------------------------- */
 
-/* The first step of the key schedule makes it known. */
+#define STEP_PARAMS 6
+
+/* A step of the key schedule. */
+static void make_step(OSSL_PARAM ret_params[static STEP_PARAMS])
+{
+	static uint8_t key[32] = {1};
+	static int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+
+	ret_params[0] = OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode);
+	ret_params[1] =
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA2-256", 0);
+	ret_params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, key, sizeof key);
+	ret_params[3] =
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PREFIX, (char *)"tls13 ", 6);
+	ret_params[4] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_LABEL, (char *)"key", 3);
+	ret_params[5] = OSSL_PARAM_construct_end();
+}
+
+/* The first one makes it known. */
 static void make_kdf_known(void)
 {
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_3_KDF, NULL);
 	EVP_KDF_CTX *context = EVP_KDF_CTX_new(kdf);
-	uint8_t key[32] = {1}, out[32];
-	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, "SHA2-256", 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, key, sizeof key),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PREFIX, "tls13 ", 6),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_LABEL, "key", 3),
-		OSSL_PARAM_construct_end(),
-	};
+	OSSL_PARAM params[STEP_PARAMS];
+	uint8_t out[32];
 
+	make_step(params);
 	ASSERT_EQ(1, EVP_KDF_derive(context, out, sizeof out, params));
 	EVP_KDF_CTX_free(context);
 	EVP_KDF_free(kdf);
@@ -78,22 +89,15 @@ TEST(functions_are_found_as_libcrypto_finds_them)
 TEST(contexts_of_the_key_schedule_come_empty)
 {
 	int (*derive)(EVP_KDF_CTX *, unsigned char *, size_t, const OSSL_PARAM *);
-	uint8_t key[32] = {1}, out[32];
-	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, "SHA2-256", 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, key, sizeof key),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PREFIX, "tls13 ", 6),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_LABEL, "key", 3),
-		OSSL_PARAM_construct_end(),
-	};
+	OSSL_PARAM params[STEP_PARAMS];
+	uint8_t out[32];
 	uint64_t before;
 	EVP_KDF_CTX *first, *second;
 	EVP_KDF *kdf;
 
 	*(void **)&derive = libcrypto("EVP_KDF_derive");
 	make_kdf_known();
+	make_step(params);
 	kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_3_KDF, NULL);
 	before = kt_shortcuts_taken(KT_SHORTCUT_STEP);
 	first = EVP_KDF_CTX_new(kdf);

@@ -14,8 +14,8 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
-#include <openssl/provider.h>
 
+#include "provider.h"
 #include "shortcuts.h"
 #include "tls13_kdf.h"
 
@@ -34,14 +34,11 @@ static EVP_KDF *known_kdf(void)
 static bool is_tls13_kdf(EVP_KDF *kdf)
 {
 	EVP_KDF *none = NULL;
-	const char *provider;
 
 	if (kdf == known_kdf())
 		return kdf;
-	provider = EVP_KDF_is_a(kdf, OSSL_KDF_NAME_TLS1_3_KDF)
-			   ? OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(kdf))
-			   : NULL;
-	if (!provider || strcmp(provider, "default") != 0)
+	if (!EVP_KDF_is_a(kdf, OSSL_KDF_NAME_TLS1_3_KDF) ||
+	    !kt_provider_is_default(EVP_KDF_get0_provider(kdf)))
 		return false;
 	if (EVP_KDF_up_ref(kdf) && !__atomic_compare_exchange_n(&known, &none, kdf, false,
 								__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))

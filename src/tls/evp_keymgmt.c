@@ -14,8 +14,8 @@
 #include <strings.h>
 
 #include <openssl/evp.h>
-#include <openssl/provider.h>
 
+#include "provider.h"
 #include "shortcuts.h"
 
 #define NAMES_MAX  8
@@ -54,10 +54,9 @@ static void note(const char *name, void *arg)
 
 static struct kind *learn(const EVP_KEYMGMT *keymgmt)
 {
-	const OSSL_PROVIDER *provider = EVP_KEYMGMT_get0_provider(keymgmt);
 	struct kind *kind = NULL;
 
-	if (provider && !strcmp(OSSL_PROVIDER_get0_name(provider), "default"))
+	if (kt_provider_is_default(EVP_KEYMGMT_get0_provider(keymgmt)))
 		kind = calloc(1, sizeof *kind);
 	if (kind && ask_for_names(keymgmt, note, kind) == 1 && kind->count &&
 	    kind->count <= NAMES_MAX && EVP_KEYMGMT_up_ref((EVP_KEYMGMT *)keymgmt)) {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include <openssl/evp.h>
-#include <openssl/provider.h>
 
+#include "provider.h"
 #include "shortcuts.h"
 
 /* Of the same kind of key, with the same digest, libcrypto's own provider says the same always. */
@@ -26,9 +26,7 @@ static const struct {
 
 static bool is_libcryptos(const EVP_PKEY *pkey)
 {
-	const OSSL_PROVIDER *provider = EVP_PKEY_get0_provider(pkey);
-
-	return provider && !strcmp(OSSL_PROVIDER_get0_name(provider), "default");
+	return kt_provider_is_default(EVP_PKEY_get0_provider(pkey));
 }
 
 /* ASKED_FOR: it is none of them. */

@@ -11,9 +11,9 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/obj_mac.h>
-#include <openssl/provider.h>
 
 #include "../verify/ecdsa.h"
+#include "provider.h"
 
 #define POINT_MAX      65 /* bytes, uncompressed */
 #define GROUP_NAME_MAX 16
@@ -34,12 +34,10 @@ struct check {
 
 bool kt_fast_key_may_be(const EVP_PKEY *pkey)
 {
-	const OSSL_PROVIDER *provider = EVP_PKEY_get0_provider(pkey);
 	char name[GROUP_NAME_MAX];
 	size_t len;
 
-	return provider && !strcmp(OSSL_PROVIDER_get0_name(provider), "default") &&
-	       EVP_PKEY_is_a(pkey, "EC") &&
+	return kt_provider_is_default(EVP_PKEY_get0_provider(pkey)) && EVP_PKEY_is_a(pkey, "EC") &&
 	       EVP_PKEY_get_group_name(pkey, name, sizeof name, &len) == 1 &&
 	       !strcmp(name, SN_X9_62_prime256v1);
 }

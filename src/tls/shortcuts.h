@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files have in common by which a program stands between libssl and libcrypto: each
- * defines functions of libcrypto's (the name of the file says which), is asked in its place, being
- * ahead of it in the dynamic linker's order (ld.so(8)), and answers by itself what it knows. For
+ * What the files have in common by which a program stands between libssl and libcrypto, and
+ * between libcrypto and itself: each defines functions of libcrypto's (the name of the file says
+ * which), is asked in its place, being ahead of it in the dynamic linker's order (ld.so(8)), and
+ * answers by itself what it knows. For
  * executables only: a library that did this would do it to whoever loads it. ktrustd links them.
  *
  * The switch is for the whole process, for those who measure, and those who doubt; on at start. The

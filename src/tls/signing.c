@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/provider.h>
 
 #include "credentials.h"
+#include "provider.h"
 
 struct kt_signing {
 	EVP_MD_CTX *context;
@@ -62,10 +62,9 @@ bool kt_signing_copy(EVP_MD_CTX *context, const EVP_PKEY *key, const char *diges
 /* Others' may not be made for being copied, by many threads at once. */
 static bool is_libcryptos(const EVP_MD_CTX *context)
 {
-	const OSSL_PROVIDER *provider =
-		EVP_PKEY_CTX_get0_provider(EVP_MD_CTX_get_pkey_ctx(context));
+	EVP_PKEY_CTX *of_key = EVP_MD_CTX_get_pkey_ctx(context);
 
-	return provider && !strcmp(OSSL_PROVIDER_get0_name(provider), "default");
+	return kt_provider_is_default(EVP_PKEY_CTX_get0_provider(of_key));
 }
 
 static struct kt_signing *make(const EVP_MD_CTX *context, const char *digest)
