@@ -50,12 +50,8 @@ TEST(no_host_means_all_addresses)
 
 TEST(names_are_resolved)
 {
-	struct addrinfo *found;
 	struct kt_address address;
 
-	if (getaddrinfo("localhost", NULL, NULL, &found))
-		SKIP(return, "this machine does not resolve localhost (no /etc/hosts)");
-	freeaddrinfo(found);
 	ASSERT_EQ(0, kt_address_parse("localhost:80", &address, NULL));
 	EXPECT_TRUE(address.addr.ss_family == AF_INET || address.addr.ss_family == AF_INET6);
 }
