@@ -141,7 +141,7 @@ TESTS_pool := pool/bad_input pool/crl pool/dir pool/faults pool/file pool/image 
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/rekey ktls/state_injected ktls/stream ktls/ulp_info
 TESTS_handoff := handoff/socket handoff/text
-TESTS_tls := tls/between tls/between_keys tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/handshake tls/injected tls/memory tls/peer tls/records tls/several tls/shortcuts \
+TESTS_tls := tls/between tls/between_keys tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/fast_keys tls/handshake tls/injected tls/memory tls/peer tls/records tls/several tls/shortcuts \
 	tls/split tls/staple
 TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/general_name verify/host verify/keys verify/match \
@@ -204,6 +204,7 @@ TEST_OBJ_tls/between += $(call obj,$(SRC_tls_program))
 TEST_OBJ_tls/between_keys += $(call obj,$(SRC_tls_program))
 TEST_LIBS_tls/between_keys = $(call wrap,EVP_MD_CTX_copy_ex)
 TEST_OBJ_tls/decoded += $(call obj,$(SRC_tls_program))
+TEST_OBJ_tls/fast_keys += $(call obj,$(SRC_tls_program))
 TEST_OBJ_tls/shortcuts += $(call obj,$(SRC_tls_program))
 ENGINE_LAB = $(call obj,$(SRC_engine) selftests/engine/rig.c selftests/tls/keys.c selftests/tls/lab.c)
 $(foreach t,$(TESTS_engine),$(eval TEST_OBJ_$(t) = $$(ENGINE_LAB)))
@@ -231,7 +232,7 @@ TEST_LIBS_engine/injected := $(call wrap,kt_ktls_probe kt_ktls_attach kt_ktls_in
 TEST_LIBS_engine/injected_keys := $(TEST_LIBS_engine/injected)
 TEST_LIBS_engine/tight := $(call wrap,kt_blocks_grow)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
-TEST_LIBS_tls/shortcuts := $(call wrap,pthread_mutex_lock)
+TEST_LIBS_tls/fast_keys := $(call wrap,pthread_mutex_lock)
 TEST_LIBS_handoff/socket := $(call wrap,kt_ktls_state)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
 OBJ_trace_test = $(call obj,$(SRC_trace) selftests/trace/support.c)

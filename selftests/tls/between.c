@@ -2,7 +2,8 @@
 /*
  * Each function of libcrypto's that a program answers in its place (shortcuts.h), asked of both:
  * what libcrypto itself says, found behind this program, is the oracle. tls/between_keys has those
- * of keys, signatures and certificates, tls/shortcuts what they rest on, and handshakes.
+ * of keys, signatures and certificates, tls/shortcuts steps of the key schedule and handshakes,
+ * tls/fast_keys tables of keys.
  */
 #include "between.h"
 

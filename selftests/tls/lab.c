@@ -401,3 +401,15 @@ void link_establish(struct link *link, struct client *client, struct kt_tls_cont
 	}
 	ASSERT_TRUE(SSL_is_init_finished(client->ssl));
 }
+
+void lab_shake_hands(struct lab *lab)
+{
+	SSL_CTX *context = client_context(&(struct client_options){.cert = lab->client});
+	struct client client;
+	struct link link;
+
+	link_establish(&link, &client, lab->context, context);
+	link_fini(&link);
+	client_fini(&client);
+	SSL_CTX_free(context);
+}

@@ -146,4 +146,7 @@ size_t record_end(const struct wire *wire, size_t at);
 void link_establish(struct link *link, struct client *client, struct kt_tls_context *context,
 		    SSL_CTX *client_context);
 
+/* A whole handshake of the lab's client, and the end of both; for tests about what stays. */
+void lab_shake_hands(struct lab *lab);
+
 #endif
