@@ -114,7 +114,8 @@ SRC_bench := src/bench/ask.c src/bench/backend.c src/bench/bulk.c src/bench/call
 	src/bench/swaps.c src/bench/table.c \
 	src/bench/verify.c src/bench/verify_limit.c src/bench/verify_ours.c \
 	src/bench/verify_rounds.c src/bench/verify_stock.c
-SRC_daemon := src/daemon/config.c src/daemon/config_file.c src/daemon/files.c \
+SRC_config := src/daemon/config.c src/daemon/config_file.c src/daemon/config_value.c
+SRC_daemon := $(SRC_config) src/daemon/files.c \
 	src/daemon/gather.c src/daemon/identities.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
 	src/daemon/ops_credentials.c src/daemon/ops_life.c src/daemon/ops_pool.c src/daemon/options.c src/daemon/pools.c \
 	src/daemon/serve.c src/daemon/watch.c src/daemon/watcher.c
@@ -154,7 +155,8 @@ TESTS_engine := engine/address engine/backend engine/budget engine/handoff engin
 	engine/slab \
 	engine/soak engine/split engine/tickets engine/tight engine/upstream
 TESTS_control := control/control control/message
-TESTS_daemon := daemon/config daemon/watch
+TESTS_config := daemon/config daemon/config_check daemon/config_refused
+TESTS_daemon := $(TESTS_config) daemon/watch
 TESTS_bench := bench/calls bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
 TESTS_cli := cli/dial_keys cli/dial_pump cli/dial_race cli/trace cli/trace_output
 
@@ -173,7 +175,7 @@ TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/root
 TESTS_guest_only :=
 # What asks the kernel for nothing but memory, files and Unix sockets: in the guest of check-kernels only, so that
 # check stays short.
-TESTS_computing := $(TESTS_error) $(TESTS_pool) $(TESTS_verify) $(TESTS_tls) $(TESTS_control) cli/trace_output daemon/config daemon/watch \
+TESTS_computing := $(TESTS_error) $(TESTS_pool) $(TESTS_verify) $(TESTS_tls) $(TESTS_control) cli/trace_output $(TESTS_daemon) \
 	engine/address engine/names engine/proxy_v2 engine/slab engine/tickets engine/upstream handoff/text
 # And what takes minutes there, and shows little that engine/origin does not.
 TESTS_computing += cli/dial.test daemon/interop.test
@@ -259,8 +261,8 @@ TEST_OBJ_bench/server = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/report = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
 TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)
-TEST_OBJ_daemon/config = $(call obj,src/daemon/config.c src/daemon/config_file.c src/daemon/options.c src/engine/names.c \
-	src/engine/network.c $(SRC_engine_upstream))
+CONFIG_OBJ = $(call obj,$(SRC_config) src/daemon/options.c src/engine/names.c src/engine/network.c $(SRC_engine_upstream))
+$(foreach t,$(TESTS_config),$(eval TEST_OBJ_$(t) = $$(CONFIG_OBJ)))
 TEST_OBJ_daemon/watch = $(call obj,src/daemon/watch.c)
 TEST_LIBS_daemon/watch := $(call wrap,read)
 
@@ -572,7 +574,7 @@ FUZZ_SRC_der_mutations := selftests/fuzz/mutate_der.c selftests/lib/der_writer.c
 FUZZ_SRC_cert := $(SRC_verify) selftests/fuzz/foreign.c $(FUZZ_SRC_der_mutations)
 FUZZ_SRC_chain := $(SRC_verify) selftests/fuzz/chain_cert.c selftests/fuzz/chain_program.c \
 	selftests/fuzz/foreign.c selftests/lib/der_writer.c selftests/verify/words.c
-FUZZ_SRC_config := src/daemon/config.c src/daemon/config_file.c src/engine/names.c src/engine/network.c \
+FUZZ_SRC_config := $(SRC_config) src/engine/names.c src/engine/network.c \
 	$(SRC_engine_upstream) $(FUZZ_SRC_names)
 FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
 FUZZ_SRC_engine := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_handoff) $(SRC_engine) $(SRC_testlib) \

@@ -259,6 +259,9 @@ static void say_record(struct play *play, struct script *script)
 	size_t len;
 
 	content = take_bytes(script, &len);
+	/* In TLS 1.3 zeros are padding, and the type is what stands before them (RFC 8446 §5.4). */
+	while (!type && len && play->version == VERSION_1_3)
+		type = content[--len];
 	play_record(play, type, content, len);
 }
 

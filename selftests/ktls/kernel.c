@@ -212,11 +212,9 @@ TEST_F(ktls, alert_on_a_full_socket_is_eagain_and_can_be_repeated)
 	ssize_t len;
 	int err;
 
-	ASSERT_EQ(0, fcntl(self->fds[0], F_SETFL, O_NONBLOCK));
-	while (send(self->fds[0], buf, sizeof buf, MSG_NOSIGNAL) > 0)
-		;
-	ASSERT_EQ(EAGAIN, errno);
+	test_fill(self->fds[0], self->fds[1]);
 	ASSERT_EQ(-EAGAIN, kt_ktls_send_alert(self->fds[0], 1, KT_ALERT_CLOSE_NOTIFY));
+	test_hear(self->fds[1]);
 	while ((err = kt_ktls_send_alert(self->fds[0], 1, KT_ALERT_CLOSE_NOTIFY)) == -EAGAIN) {
 		ASSERT_LT(0, test_recv(self->fds[1], buf, sizeof buf, &type));
 		ASSERT_EQ(KT_RECORD_DATA, type);

@@ -229,17 +229,15 @@ TEST_F(stream, close_says_goodbye_and_drops_what_came)
 
 TEST_F(stream, full_socket_is_told_and_nothing_is_lost)
 {
-	static uint8_t chunk[65536], seen[65536];
-	size_t sent = 0, got = 0;
+	static uint8_t seen[65536];
+	size_t sent = test_fill(self->fd, self->peer), got = 0;
 	ssize_t n;
 	int type;
 
-	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
-	while ((n = kt_send(self->fd, chunk, sizeof chunk)) > 0)
-		sent += (size_t)n;
-	EXPECT_EQ(-EAGAIN, n);
+	EXPECT_EQ(-EAGAIN, kt_send(self->fd, seen, 1));
 	EXPECT_EQ(-EAGAIN, kt_shutdown(self->fd));
 	EXPECT_LT(0, sent);
+	test_hear(self->peer);
 	while (got < sent) {
 		n = test_recv(self->peer, seen, sizeof seen, &type);
 		ASSERT_LT(0, n);
@@ -258,11 +256,7 @@ TEST_F(stream, full_socket_is_told_and_nothing_is_lost)
 
 TEST_F(stream, close_of_a_full_socket_tells_that_it_was_not_said)
 {
-	static uint8_t chunk[65536];
-
-	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
-	while (kt_send(self->fd, chunk, sizeof chunk) > 0)
-		;
+	test_fill(self->fd, self->peer);
 	EXPECT_EQ(-EAGAIN, kt_close(self->fd));
 	EXPECT_EQ(-1, fcntl(self->fd, F_GETFD));
 	self->fd = -1;

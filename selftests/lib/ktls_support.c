@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -133,6 +135,29 @@ ssize_t test_recv(int fd, void *buf, size_t size, int *ret_type)
 		return -errno;
 	*ret_type = kt_ktls_record_type(&msg);
 	return len;
+}
+
+size_t test_fill(int fd, int peer)
+{
+	static const uint8_t chunk[65536];
+	struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+	const struct sock_fprog drop = {.len = 1, .filter = nothing};
+	size_t sent = 0;
+	ssize_t n;
+
+	ASSERT_EQ(0, setsockopt(peer, SOL_SOCKET, SO_ATTACH_FILTER, &drop, sizeof drop));
+	ASSERT_EQ(0, fcntl(fd, F_SETFL, O_NONBLOCK));
+	while ((n = send(fd, chunk, sizeof chunk, MSG_NOSIGNAL)) > 0)
+		sent += (size_t)n;
+	ASSERT_EQ(EAGAIN, errno);
+	return sent;
+}
+
+void test_hear(int peer)
+{
+	int ignored = 0;
+
+	ASSERT_EQ(0, setsockopt(peer, SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof ignored));
 }
 
 ssize_t test_send(int fd, const void *buf, size_t len, uint8_t type)

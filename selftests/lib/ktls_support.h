@@ -35,6 +35,13 @@ unsigned int test_open_fds(void);
 /* One record by recvmsg with room for its type: bytes, with *ret_type, or -errno. */
 ssize_t test_recv(int fd, void *buf, size_t size, int *ret_type);
 
+/*
+ * Make fd non-blocking and send until its buffer is full. It stays full: its peer takes nothing
+ * from the network until test_hear. Returns the bytes that were sent.
+ */
+size_t test_fill(int fd, int peer);
+void test_hear(int peer);
+
 /* One record of this type by sendmsg: bytes, or -errno. */
 ssize_t test_send(int fd, const void *buf, size_t len, uint8_t type);
 

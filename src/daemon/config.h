@@ -7,15 +7,8 @@
  * earlier ones; the sources and allow rules of a pool, and the backends, targets, names, networks
  * and `credentials` of a listener, add up.
  *
- *   [ktrust]            control workers ktls handshake-timeout connect-timeout idle-timeout
- *                       drain-timeout connections-max handshakes-max
- *                       handshakes-max-per-address state start-from-state
- *   [pool NAME]         source purpose lenient crl-policy allow anchors-min removed-max manifest
- *                       manifest-key history watch watch-debounce
- *   [listener NAME]     mode listen backend handoff handoff-user handoff-queue proxy-protocol proxy-from
- *                       target target-name server-pool server-profile proxy proxy-credentials
- *                       certificate key ocsp credentials credentials-watch alpn client-auth client-pool
- *                       client-pool-for ca-names client-profile
+ * There are [ktrust], [pool NAME] and [listener NAME]; `ktrustd --help` and ktrustd(8) list what
+ * can be set in each.
  *
  * The file is INI in its plainest form: a line is `[section]`, `key = value`, a comment (first
  * character '#' or ';') or blank; blanks around keys and values do not count, and a value goes on

@@ -273,19 +273,18 @@ static int complain(const struct kt_config_listener *listener, const char *text,
 /* What is set here would never be looked at. */
 static int check_roles(const struct kt_config_listener *listener, struct kt_error *error)
 {
-	bool of_server = listener->backends.count || listener->handoff ||
-			 listener->handoff_user || listener->pool || listener->names.count ||
-			 listener->proxy_from.count || listener->proxy_protocol != KT_PROXY_OFF ||
-			 listener->own.ocsp;
+	bool of_server = listener->backends.count || listener->handoff || listener->handoff_user ||
+			 listener->pool || listener->names.count || listener->proxy_from.count ||
+			 listener->proxy_protocol != KT_PROXY_OFF || listener->own.ocsp;
 	bool of_origin = listener->targets.count || listener->target_name ||
 			 listener->server_pool || listener->proxy || listener->proxy_credentials;
 
 	if (listener->mode == KT_MODE_ORIGIN && of_server)
-		return complain(
-			listener,
-			"backend, handoff, client-pool, client-pool-for, proxy-from, proxy-protocol and "
-			"ocsp are not for mode = origin (which has target and server-pool)",
-			error);
+		return complain(listener,
+				"backend, handoff, client-pool, client-pool-for, proxy-from, "
+				"proxy-protocol and "
+				"ocsp are not for mode = origin (which has target and server-pool)",
+				error);
 	if (listener->mode == KT_MODE_SERVER && of_origin)
 		return complain(
 			listener,
