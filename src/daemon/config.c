@@ -509,6 +509,13 @@ static int set_value(const struct entry *entry, void *section, const char *value
 	return EINVAL;
 }
 
+/* Of a kind whose name in the help does not say how it is written. */
+static const char *hint_for(enum kind kind)
+{
+	return kind == DURATION ? " (a number with its unit: 500ms, 10s, 5m, 1h; a day at most)"
+				: "";
+}
+
 /* ---- Sections -------------------------------------------------------------------------------- */
 
 struct kt_config *kt_config_new(void)
@@ -704,8 +711,8 @@ int kt_config_set(struct kt_config *config, const char *section, const char *key
 			return kt_error_set(error, err, where, line, "%s = %s: %s", key, value,
 					    why.text);
 		if (err == EINVAL)
-			return kt_error_set(error, err, where, line, "%s = %s: expected %s", key,
-					    value, setting->value);
+			return kt_error_set(error, err, where, line, "%s = %s: expected %s%s", key,
+					    value, setting->value, hint_for(entries[i].kind));
 		return err ? kt_error_set(error, err, where, line, "%s: %s", key, strerror(err))
 			   : 0;
 	}

@@ -87,7 +87,8 @@ int kt_config_read_file(struct kt_config *config, FILE *file, const char *where,
 		err = take_line(&reading, line);
 	}
 	if (!err && ferror(file))
-		err = kt_error_set(error, errno ? errno : EIO, where, 0, "cannot be read");
+		err = kt_error_set(error, errno ? errno : EIO, where, 0, "cannot be read: %s",
+				   strerror(errno ? errno : EIO));
 	return err;
 }
 
