@@ -462,6 +462,8 @@ TEST_F(config, bad_values_are_refused_and_change_nothing)
 		{"listener l", "alpn", "h2,", "expected NAME"},
 		{"listener l", "alpn", ",h2", "expected NAME"},
 		{"listener l", "alpn", "h2, ,h3", "expected NAME"},
+		{"listener l", "alpn", "h2 http/1.1", "commas between"},
+		{"listener l", "alpn", "h2,http\t1.1", "commas between"},
 		{"pool p", "purpose", "client", "expected server|any"},
 		{"pool p", "lenient", "1", "expected no|yes"},
 		{"pool p", "crl-policy", "", "expected refuse|warn"},

@@ -399,7 +399,8 @@ static int set_protocols(struct kt_config_protocols *protocols, const char *valu
 		value = name + len + 1;
 		while (len && (name[len - 1] == ' ' || name[len - 1] == '\t'))
 			len--;
-		if (!len || len > UINT8_MAX || at - list + 1 + len > UINT16_MAX) {
+		if (!len || len > UINT8_MAX || strcspn(name, " \t") < len ||
+		    at - list + 1 + len > UINT16_MAX) {
 			free(list);
 			return EINVAL;
 		}
@@ -509,11 +510,17 @@ static int set_value(const struct entry *entry, void *section, const char *value
 	return EINVAL;
 }
 
-/* Of a kind whose name in the help does not say how it is written. */
-static const char *hint_for(enum kind kind)
+/* What the name of a value in the help does not say. */
+static const char *hint_for(const struct entry *entry, char buf[static 64])
 {
-	return kind == DURATION ? " (a number with its unit: 500ms, 10s, 5m, 1h; a day at most)"
-				: "";
+	if (entry->kind == DURATION)
+		return " (a number with its unit: 500ms, 10s, 5m, 1h; a day at most)";
+	if (entry->kind == PROTOCOLS)
+		return " (with commas between, and no blank in a name)";
+	if (entry->kind != NUMBER)
+		return "";
+	snprintf(buf, 64, " (from %u to %u)", entry->min, entry->max);
+	return buf;
 }
 
 /* ---- Sections -------------------------------------------------------------------------------- */
@@ -698,6 +705,7 @@ int kt_config_set(struct kt_config *config, const char *section, const char *key
 	void *found;
 	int err = find_section(config, section, &place, &kind, &found);
 	struct kt_error why = {0};
+	char hint[64];
 
 	if (err)
 		return err;
@@ -712,7 +720,7 @@ int kt_config_set(struct kt_config *config, const char *section, const char *key
 					    why.text);
 		if (err == EINVAL)
 			return kt_error_set(error, err, where, line, "%s = %s: expected %s%s", key,
-					    value, setting->value, hint_for(entries[i].kind));
+					    value, setting->value, hint_for(&entries[i], hint));
 		return err ? kt_error_set(error, err, where, line, "%s: %s", key, strerror(err))
 			   : 0;
 	}
