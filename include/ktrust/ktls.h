@@ -86,6 +86,8 @@ unsigned int kt_ktls_missing(const struct kt_ktls_support *support, char buf[KT_
 /*
  * -errno of setsockopt(TCP_ULP): -ENOENT no module, or this process may not load it; -EEXIST
  * already attached; -ENOTCONN not established, which includes that the peer's FIN is here already.
+ * That may come with the last bytes of a handshake: who has no other way than the kernel attaches
+ * before the peer is answered for the first time.
  */
 KT_WARN_UNUSED int kt_ktls_attach(int fd);
 

@@ -123,6 +123,24 @@ TEST_F(control, daemon_refuses_another_user_and_says_so)
 	await(child);
 }
 
+TEST_F(control, who_may_not_reach_the_socket_is_told_who_may)
+{
+	struct kt_control *client;
+	pid_t child;
+
+	if (geteuid())
+		SKIP(return, "only root can become another user");
+	ASSERT_EQ(0, chmod(self->dir, 0755));
+	child = fork();
+	if (child == 0) {
+		ASSERT_EQ(0, setuid(NOBODY));
+		EXPECT_EQ(-EACCES, kt_control_connect(self->path, &client, &self->error));
+		EXPECT_TRUE(strstr(self->error.text, "(run as root, or as the user of"));
+		_exit(0);
+	}
+	await(child);
+}
+
 TEST_F(control, client_refuses_another_users_daemon)
 {
 	struct kt_control *client;

@@ -14,7 +14,7 @@ TEST_F(config, bad_values_are_refused_and_change_nothing)
 		const char *section, *key, *value, *text;
 	} cases[] = {
 		{"ktrust", "workers", "0", "workers = 0: expected N"},
-		{"ktrust", "workers", "1025", "expected N"},
+		{"ktrust", "workers", "1025", "expected N (from 1 to 1024)"},
 		{"ktrust", "workers", "two", "expected N"},
 		{"ktrust", "workers", "-2", "expected N"},
 		{"ktrust", "workers", "2x", "expected N"},
@@ -47,6 +47,8 @@ TEST_F(config, bad_values_are_refused_and_change_nothing)
 		{"listener l", "alpn", "h2,", "expected NAME"},
 		{"listener l", "alpn", ",h2", "expected NAME"},
 		{"listener l", "alpn", "h2, ,h3", "expected NAME"},
+		{"listener l", "alpn", "h2 http/1.1", "commas between"},
+		{"listener l", "alpn", "h2,http\t1.1", "commas between"},
 		{"pool p", "purpose", "client", "expected server|any"},
 		{"pool p", "lenient", "1", "expected no|yes"},
 		{"pool p", "crl-policy", "", "expected refuse|warn"},

@@ -6,6 +6,8 @@
 #include "offloaded.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -172,6 +174,22 @@ TEST(attaching_that_fails_leaves_records_in_userspace)
 	recv_exactly(setting.backend, text, 4);
 	EXPECT_EQ(0, memcmp("user", text, 4));
 	EXPECT_EQ(0, +kernel.installs);
+	close_setting(&setting);
+}
+
+/* Its FIN comes in one segment with its Finished: too late for the kernel to be attached. */
+TEST(client_that_ends_with_its_last_flight_is_offloaded)
+{
+	const int on = 1;
+	struct setting setting;
+
+	kernel.rekey = true;
+	open_rig(&setting, &(struct rig_options){.ktls = KT_KTLS_REQUIRE}, KT_TLS_1_3);
+	ASSERT_EQ(0, setsockopt(setting.peer.fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on));
+	ASSERT_EQ(1, peer_handshake(&setting.peer));
+	ASSERT_EQ(0, shutdown(setting.peer.fd, SHUT_WR));
+	rig_await_outcomes(&setting.rig, "accepted", 1);
+	EXPECT_EQ(2, +kernel.installs);
 	close_setting(&setting);
 }
 

@@ -2,6 +2,8 @@
 #include "offloaded.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,10 +27,17 @@ int __wrap_kt_ktls_probe(struct kt_ktls_support *ret_support)
 	return 0;
 }
 
+/* Not once the peer's FIN is here (net/tls/tls_main.c: tls_init). */
 int __wrap_kt_ktls_attach(int fd)
 {
-	(void)fd;
-	return kernel.attach_err;
+	struct tcp_info info;
+	socklen_t len = sizeof info;
+
+	if (kernel.attach_err)
+		return kernel.attach_err;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+		return -errno;
+	return info.tcpi_state == TCP_ESTABLISHED ? 0 : -ENOTCONN;
 }
 
 int __wrap_kt_ktls_install(int fd, enum kt_direction direction, uint16_t version,

@@ -35,13 +35,25 @@ static void print_text(json_t *conn)
 
 struct output {
 	bool json;
+	bool headed;
 	int status; /* KT_EXIT_OK until a line could not be written */
 };
+
+/* Once there is an answer, and once. */
+static void print_head(struct output *output)
+{
+	if (output->json || output->headed)
+		return;
+	output->headed = true;
+	printf("%-8s %-22s %-24s %-16s %-20s %-8s %-6s %9s %10s %10s\n", "CONN", "PEER", "NAME",
+	       "POOL@VERSION", "ANCHOR", "PROTOCOL", "KTLS", "AGE", "IN", "OUT");
+}
 
 static void print_item(json_t *conn, void *arg)
 {
 	struct output *output = arg;
 
+	print_head(output);
 	if (!output->json)
 		print_text(conn);
 	else if (!output->status)
@@ -58,12 +70,10 @@ int kt_cli_conns(int argc, char **argv)
 	if (kt_ask_parse(argc, argv, doc, &ask))
 		return KT_EXIT_TROUBLE;
 	output.json = ask.json;
-	if (!ask.json)
-		printf("%-8s %-22s %-24s %-16s %-20s %-8s %-6s %9s %10s %10s\n", "CONN", "PEER",
-		       "NAME", "POOL@VERSION", "ANCHOR", "PROTOCOL", "KTLS", "AGE", "IN", "OUT");
 	status = kt_ask(&ask, json_pack("{s:s}", "op", "conns"), print_item, &output, &result);
 	if (status)
 		return status;
+	print_head(&output);
 	json_decref(result);
 	return ask.json ? output.status : kt_print_end();
 }

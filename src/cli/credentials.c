@@ -18,6 +18,7 @@ static const char doc[] = "What the daemon's listeners prove themselves with: ea
 
 struct output {
 	bool json;
+	bool headed;
 	int status; /* KT_EXIT_OK until something is amiss, or cannot be written */
 };
 
@@ -64,12 +65,23 @@ static bool is_amiss(json_t *credentials)
 	return ocsp[0] == 'r' || (ocsp[0] == 's' && ocsp[1] == 't');
 }
 
+/* Once there is an answer, and once. */
+static void print_head(struct output *output)
+{
+	if (output->json || output->headed)
+		return;
+	output->headed = true;
+	printf("%-12s %-24s %-12s %-20s %-8s %-16s %s\n", "LISTENER", "CERTIFICATE", "KEY", "UNTIL",
+	       "OCSP", "FINGERPRINT", "NAMES");
+}
+
 static void print_item(json_t *credentials, void *arg)
 {
 	struct output *output = arg;
 
 	if (output->status == KT_EXIT_TROUBLE)
 		return;
+	print_head(output);
 	if (is_amiss(credentials))
 		output->status = KT_EXIT_NO;
 	if (!output->json)
@@ -103,9 +115,6 @@ int kt_cli_credentials(int argc, char **argv)
 	if (kt_ask_parse(argc, argv, doc, &ask))
 		return KT_EXIT_TROUBLE;
 	output.json = ask.json;
-	if (!ask.json)
-		printf("%-12s %-24s %-12s %-20s %-8s %-16s %s\n", "LISTENER", "CERTIFICATE", "KEY",
-		       "UNTIL", "OCSP", "FINGERPRINT", "NAMES");
 	status = kt_ask(&ask, json_pack("{s:s}", "op", "credentials.list"), print_item, &output,
 			&result);
 	if (status)
@@ -114,6 +123,7 @@ int kt_cli_credentials(int argc, char **argv)
 		json_decref(result);
 		return KT_EXIT_TROUBLE;
 	}
+	print_head(&output);
 	print_errors(result, &output);
 	if (ask.json)
 		status = kt_print_json(result);

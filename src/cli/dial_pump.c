@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <ktrust/ktls.h>
+#include <ktrust/stream.h>
 
 #define BUFFER	       16384 /* bytes: the plain text of a record */
 #define SEND_SHARE     4
@@ -189,8 +190,8 @@ static int take_alert(struct pump *pump, size_t len)
 		return ++pump->warnings > WARNINGS_MAX ? fail(pump, EPROTO, "protocol_error") : 0;
 	pump->dial->refused = true;
 	return kt_error_set(pump->error, EACCES, pump->dial->target, 0,
-			    "the server ended it with alert %u (RFC 8446 §6.2)",
-			    (unsigned int)description);
+			    "the server ended it with alert %u (%s)", (unsigned int)description,
+			    kt_alert_name(description));
 }
 
 /* A handshake record, from where it is no ticket any more. */
@@ -294,7 +295,7 @@ static int failed_here(struct pump *pump)
 		return fail(pump, EPROTO, failure ? failure : "internal");
 	pump->dial->refused = true;
 	return kt_error_set(pump->error, EACCES, pump->dial->target, 0,
-			    "the server ended it with alert %d (RFC 8446 §6.2)", alert);
+			    "the server ended it with alert %d (%s)", alert, kt_alert_name(alert));
 }
 
 /* Decrypted bytes that wait are taken first: no poll tells of them. */

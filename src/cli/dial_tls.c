@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <ktrust/ktls.h>
+#include <ktrust/stream.h>
 
 static int send_output(struct kt_dial *dial)
 {
@@ -58,9 +59,9 @@ static int refuse(struct kt_dial *dial, struct kt_error *error)
 		return kt_error_set(error, EACCES, dial->target, 0, "refused: %s: %s", failure,
 				    verdict->rule ? verdict->rule->text : "?");
 	if (!strcmp(failure, "peer_alert"))
-		return kt_error_set(error, EACCES, dial->target, 0,
-				    "the server refused us with alert %d (RFC 8446 §6.2)",
-				    kt_tls_peer_alert(dial->tls));
+		return kt_error_set(
+			error, EACCES, dial->target, 0, "the server refused us with alert %d (%s)",
+			kt_tls_peer_alert(dial->tls), kt_alert_name(kt_tls_peer_alert(dial->tls)));
 	dial->refused = false;
 	return kt_error_set(error, EPROTO, dial->target, 0, "no handshake: %s", failure);
 }

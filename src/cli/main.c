@@ -46,7 +46,8 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return KT_EXIT_TROUBLE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "--usage") || !strcmp(argv[1], "-h") ||
+	    !strcmp(argv[1], "help")) {
 		usage(stdout);
 		return KT_EXIT_OK;
 	}

@@ -151,7 +151,8 @@ static void print_path(json_t *path, size_t number)
 	printf("path %zu: %s", number, kt_text(path, "verdict"));
 	if (!accepted && depth >= 0)
 		printf(", certificate %lld", depth);
-	printf(": %s", kt_text(path, "why"));
+	if (!accepted)
+		printf(": %s", kt_text(path, "why"));
 	if (strcmp(kt_text(path, "source"), "-"))
 		printf(" (%s)", kt_text(path, "source"));
 	putchar('\n');

@@ -57,10 +57,19 @@ static int check_peer(int fd, const char *who, struct kt_error *error)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		return kt_error_set(error, errno, who, 0, "peer credentials: %s", strerror(errno));
 	if (cred.uid != 0 && cred.uid != geteuid())
-		return kt_error_set(error, EACCES, who, 0,
-				    "belongs to user %u: only root and user %u are trusted here",
-				    (unsigned int)cred.uid, (unsigned int)geteuid());
+		return kt_error_set(
+			error, EACCES, who, 0,
+			"belongs to user %u, who is neither root nor user %u, the only ones "
+			"trusted here (run ktrust as the user of ktrustd)",
+			(unsigned int)cred.uid, (unsigned int)geteuid());
 	return 0;
+}
+
+static const char *hint_for(int err)
+{
+	return err == EACCES ? "run as root, or as the user of that ktrustd"
+			     : "is ktrustd running, and is this its control socket? choose with "
+			       "--control";
 }
 
 int kt_control_accept(int fd, struct kt_control **ret_control, struct kt_error *error)
@@ -104,10 +113,8 @@ int kt_control_connect(const char *path, struct kt_control **ret_control, struct
 	if (fd < 0)
 		return kt_error_set(error, errno, path, 0, "%s", strerror(errno));
 	if (connect(fd, (struct sockaddr *)&addr, sizeof addr)) {
-		err = kt_error_set(error, errno, path, 0,
-				   "%s (is ktrustd running, and is this its control socket? choose "
-				   "with --control)",
-				   strerror(errno));
+		err = kt_error_set(error, errno, path, 0, "%s (%s)", strerror(errno),
+				   hint_for(errno));
 		goto fail_close;
 	}
 	err = check_peer(fd, path, error);

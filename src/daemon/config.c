@@ -396,6 +396,7 @@ int kt_config_set(struct kt_config *config, const char *section, const char *key
 	void *found;
 	int err = find_section(config, section, &place, &kind, &found);
 	struct kt_error why = {0};
+	char hint[KT_VALUE_HINT_MAX];
 
 	if (err)
 		return err;
@@ -410,8 +411,9 @@ int kt_config_set(struct kt_config *config, const char *section, const char *key
 			return kt_error_set(error, err, where, line, "%s = %s: %s", key, value,
 					    why.text);
 		if (err == EINVAL)
-			return kt_error_set(error, err, where, line, "%s = %s: expected %s", key,
-					    value, setting->value);
+			return kt_error_set(error, err, where, line, "%s = %s: expected %s%s", key,
+					    value, setting->value,
+					    kt_value_hint(&entries[i].form, hint));
 		return err ? kt_error_set(error, err, where, line, "%s: %s", key, strerror(err))
 			   : 0;
 	}

@@ -87,7 +87,8 @@ int kt_config_read_file(struct kt_config *config, FILE *file, const char *where,
 		err = take_line(&reading, line);
 	}
 	if (!err && ferror(file))
-		err = kt_error_set(error, errno ? errno : EIO, where, 0, "cannot be read");
+		err = kt_error_set(error, errno ? errno : EIO, where, 0, "cannot be read: %s",
+				   strerror(errno ? errno : EIO));
 	return err;
 }
 
@@ -270,6 +271,15 @@ static int complain(const struct kt_config_listener *listener, const char *text,
 	return kt_error_set(error, EINVAL, listener->name, 0, "%s", text);
 }
 
+static int check_listen(const struct kt_config_listener *listener, struct kt_error *error)
+{
+	if (!listener->listen)
+		return complain(listener, "this listener has no 'listen'", error);
+	if (!strncmp(listener->listen, "unix:", 5))
+		return complain(listener, "this listener's 'listen' is no HOST:PORT", error);
+	return 0;
+}
+
 /* What is set here would never be looked at. */
 static int check_roles(const struct kt_config_listener *listener, struct kt_error *error)
 {
@@ -362,8 +372,9 @@ static int check_origin(const struct kt_config *config, const struct kt_config_l
 {
 	int err;
 
-	if (!listener->listen)
-		return complain(listener, "this listener has no 'listen'", error);
+	err = check_listen(listener, error);
+	if (err)
+		return err;
 	err = check_targets(listener, error);
 	if (!err)
 		err = check_server_pool(config, listener, error);
@@ -381,8 +392,9 @@ static int check_listener(const struct kt_config *config, const struct kt_config
 		return err;
 	if (listener->mode == KT_MODE_ORIGIN)
 		return check_origin(config, listener, error);
-	if (!listener->listen)
-		return complain(listener, "this listener has no 'listen'", error);
+	err = check_listen(listener, error);
+	if (err)
+		return err;
 	err = check_delivery(config, listener, error);
 	if (err)
 		return err;

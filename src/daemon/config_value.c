@@ -184,7 +184,8 @@ static int set_protocols(struct kt_config_protocols *protocols, const char *valu
 		value = name + len + 1;
 		while (len && (name[len - 1] == ' ' || name[len - 1] == '\t'))
 			len--;
-		if (!len || len > UINT8_MAX || at - list + 1 + len > UINT16_MAX) {
+		if (!len || len > UINT8_MAX || strcspn(name, " \t") < len ||
+		    at - list + 1 + len > UINT16_MAX) {
 			free(list);
 			return EINVAL;
 		}
@@ -289,4 +290,19 @@ int kt_value_set(const struct kt_value_form *form, void *place, const char *valu
 		return set_word(place, value, form->words);
 	}
 	return EINVAL;
+}
+
+const char *kt_value_hint(const struct kt_value_form *form, char buf[static KT_VALUE_HINT_MAX])
+{
+	switch (form->kind) {
+	case KT_VALUE_DURATION:
+		return " (a number with its unit: 500ms, 10s, 5m, 1h; a day at most)";
+	case KT_VALUE_PROTOCOLS:
+		return " (with commas between, and no blank in a name)";
+	case KT_VALUE_NUMBER:
+		snprintf(buf, KT_VALUE_HINT_MAX, " (from %u to %u)", form->min, form->max);
+		return buf;
+	default:
+		return "";
+	}
 }

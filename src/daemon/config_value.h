@@ -35,6 +35,11 @@ struct kt_value_form {
 KT_WARN_UNUSED int kt_value_set(const struct kt_value_form *form, void *place, const char *value,
 				struct kt_error *why);
 
+#define KT_VALUE_HINT_MAX 64
+
+/* What a placeholder in the help does not say of this form, to be put behind it; maybe nothing. */
+const char *kt_value_hint(const struct kt_value_form *form, char buf[static KT_VALUE_HINT_MAX]);
+
 /* What they hold, not the structs themselves. */
 void kt_config_texts_free(struct kt_config_texts *texts);
 void kt_config_name_free(struct kt_config_name *name);

@@ -267,16 +267,21 @@ int kt_identities_load(struct kt_identities *identities, size_t listener)
 	struct entry *entry = &identities->entries[listener];
 	struct kt_error why = {0};
 	char text[600];
+	bool was_refused;
 	int err;
 
 	if (!entry->count)
 		return 0;
 	pthread_mutex_lock(&entry->load_lock);
+	was_refused = entry->last_error.err; /* written under this lock alone */
 	err = load_and_publish(entry, &why);
 	if (err)
 		kt_log(LOG_ERR,
 		       "listener %s: certificates and keys not loaded, those before stay: %s",
 		       entry->config->name, kt_error_format(&why, text, sizeof text));
+	else if (was_refused)
+		kt_log(LOG_INFO, "listener %s: certificates and keys are loaded again",
+		       entry->config->name);
 	pthread_mutex_lock(&entry->lock);
 	entry->last_error = why;
 	pthread_mutex_unlock(&entry->lock);

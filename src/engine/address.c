@@ -33,9 +33,9 @@ static int parse_unix(const char *path, struct kt_address *ret_address, struct k
 	return 0;
 }
 
-/* Where the host ends and the port begins; host is without its brackets. */
-static int split(const char *text, char host[static HOST_MAX + 1], const char **ret_port,
-		 struct kt_error *error)
+/* Where the host ends and the port begins; host is without its brackets. forms: what is right. */
+static int split(const char *text, const char *forms, char host[static HOST_MAX + 1],
+		 const char **ret_port, struct kt_error *error)
 {
 	const char *begin = text, *end, *colon;
 
@@ -50,8 +50,7 @@ static int split(const char *text, char host[static HOST_MAX + 1], const char **
 					    "an IPv6 address is written [ADDRESS]:PORT");
 	}
 	if (!colon)
-		return kt_error_set(error, EINVAL, text, 0,
-				    "not an address (write HOST:PORT, [v6]:PORT or unix:PATH)");
+		return kt_error_set(error, EINVAL, text, 0, "not an address (write %s)", forms);
 	if ((size_t)(end - begin) > HOST_MAX)
 		return kt_error_set(error, ENAMETOOLONG, "", 0, "a host name may have %d bytes",
 				    HOST_MAX);
@@ -157,7 +156,7 @@ int kt_addresses_parse(const char *text, size_t room, struct kt_address *ret_add
 			*ret_count = 1;
 		return err;
 	}
-	err = split(text, host, &port_text, error);
+	err = split(text, "HOST:PORT, [v6]:PORT or unix:PATH", host, &port_text, error);
 	if (err)
 		return err;
 	err = parse_port(port_text, text, &port, error);
@@ -183,7 +182,7 @@ int kt_address_split(const char *text, char ret_host[static KT_HOST_SIZE], uint1
 	char host[KT_HOST_SIZE];
 	const char *port_text = NULL;
 	uint16_t port = 0;
-	int err = split(text, host, &port_text, error);
+	int err = split(text, "HOST:PORT or [v6]:PORT", host, &port_text, error);
 
 	if (!err)
 		err = parse_port(port_text, text, &port, error);

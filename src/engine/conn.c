@@ -31,7 +31,10 @@ static bool wants_local(const struct kt_listener *listener)
 	       listener->handoff.len;
 }
 
-/* A peer that is gone already leaves both unset; the handshake will tell. */
+/*
+ * A peer that is gone already leaves both unset; the handshake will tell. Whoever hears of them
+ * (events, listings, choose_pool, receivers, backends) hears an IPv4 address for what it is.
+ */
 static void identify_socket(struct kt_conn *conn)
 {
 	socklen_t len = sizeof conn->peer;
@@ -41,6 +44,8 @@ static void identify_socket(struct kt_conn *conn)
 	len = sizeof conn->local;
 	if (wants_local(conn->door->listener) && getsockname(conn->fd, &conn->local.sa, &len))
 		conn->local.sa.sa_family = AF_UNSPEC;
+	kt_peer_address_unmap(&conn->peer);
+	kt_peer_address_unmap(&conn->local);
 	len = sizeof conn->cookie;
 	if (getsockopt(conn->fd, SOL_SOCKET, SO_COOKIE, &conn->cookie, &len))
 		conn->cookie = 0;

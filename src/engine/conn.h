@@ -183,6 +183,7 @@ struct kt_conn {
 	bool backend_unwanted; /* backend_fd is closed as soon as its operations are gone */
 	bool backend_reset;    /* … by a reset: it must not take what it got for the whole */
 	bool up_stalled;       /* the client is not read until it takes what it was answered */
+	bool attached;	       /* the client's socket has "tls" attached, with keys or without */
 	bool late;	       /* REACH: fd is closed as soon as its operations are gone */
 	bool in_flight;	       /* it has one of the worker's places for handshakes … */
 	bool in_flight_here;   /* … and one of its address's: peer stays as it is until then */

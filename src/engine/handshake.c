@@ -110,6 +110,30 @@ static int install(struct kt_conn *conn, const struct kt_traffic *traffic)
 	return kt_ktls_install(conn->fd, KT_RX, traffic->version, traffic->cipher, &traffic->rx);
 }
 
+static enum kt_ktls_mode wanted_mode(const struct kt_conn *conn)
+{
+	return conn->door->listener->handoff.len ? KT_KTLS_REQUIRE : conn->worker->shared->ktls;
+}
+
+static int attach(struct kt_conn *conn)
+{
+	int err = conn->attached ? 0 : kt_ktls_attach(conn->fd);
+
+	conn->attached = !err;
+	return err;
+}
+
+/*
+ * Before the peer is answered for the first time: the kernel attaches only while its FIN is not
+ * here, and a client may send all it has to say, and FIN, in one piece with its Finished. What
+ * fails here is tried again by offload().
+ */
+static void attach_early(struct kt_conn *conn)
+{
+	if (wanted_mode(conn) != KT_KTLS_OFF && conn->worker->shared->support.attach)
+		(void)!attach(conn);
+}
+
 /*
  * Everything that may fail harmlessly comes first: whether the kernel knows the cipher, attaching
  * (a socket that is attached but has no key still carries plain bytes, so userspace records can go
@@ -128,7 +152,7 @@ static int offload(struct kt_conn *conn, bool *ret_fatal)
 		return err;
 	if (!kt_ktls_supports(support, version, cipher))
 		return -EOPNOTSUPP;
-	err = kt_ktls_attach(conn->fd);
+	err = attach(conn);
 	if (err)
 		return err;
 	err = kt_conn_keys_keep(conn, version, cipher);
@@ -158,8 +182,7 @@ wipe:
 /* NULL, or the outcome that refuses the connection. */
 static const char *place_records(struct kt_conn *conn, bool *ret_fatal)
 {
-	bool required = conn->door->listener->handoff.len;
-	enum kt_ktls_mode mode = required ? KT_KTLS_REQUIRE : conn->worker->shared->ktls;
+	enum kt_ktls_mode mode = wanted_mode(conn);
 	int err;
 
 	if (mode == KT_KTLS_OFF)
@@ -234,6 +257,13 @@ static void go_on(struct kt_conn *conn)
 		read_more(conn);
 }
 
+static void answer(struct kt_conn *conn)
+{
+	attach_early(conn);
+	if (!kt_client_flush(conn))
+		go_on(conn);
+}
+
 void kt_handshake_received(struct kt_conn *conn, int res)
 {
 	if (res < 0) {
@@ -250,8 +280,8 @@ void kt_handshake_received(struct kt_conn *conn, int res)
 		kt_handshake_fail(conn, kt_tls_failure(conn->tls));
 	else if (conn->tls_status < 0)
 		kt_handshake_fail(conn, "internal");
-	else if (!kt_client_flush(conn))
-		go_on(conn);
+	else
+		answer(conn);
 }
 
 void kt_handshake_sent(struct kt_conn *conn, int res)

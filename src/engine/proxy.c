@@ -53,6 +53,8 @@ static void take(struct kt_conn *conn)
 	if (ends.source.sa.sa_family != AF_UNSPEC) {
 		conn->peer = ends.source;
 		conn->local = ends.destination;
+		kt_peer_address_unmap(&conn->peer);
+		kt_peer_address_unmap(&conn->local);
 	}
 	refusal = kt_conn_enter_address(conn);
 	if (refusal)

@@ -26,6 +26,12 @@ union kt_peer_address {
 	struct sockaddr_in6 in6;
 };
 
+/*
+ * An IPv4 peer of a socket for both families has an IPv4-mapped address (RFC 4291 §2.5.5.2): it
+ * becomes what it is. All others stay.
+ */
+void kt_peer_address_unmap(union kt_peer_address *address);
+
 #define KT_PROXY_PREFIX_LEN 16 /* bytes up to the addresses */
 
 /* ---- Reading --------------------------------------------------------------------------------- */

@@ -45,8 +45,7 @@ static void put_text(struct writer *writer, uint8_t type, const char *text)
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
 
-/* An IPv4 client of a socket for both has an IPv4-mapped address: it is told as what it is. */
-static void unmap(union kt_peer_address *address)
+void kt_peer_address_unmap(union kt_peer_address *address)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET};
 
@@ -61,8 +60,8 @@ static uint8_t put_ends(struct writer *writer, const struct kt_proxy_facts *fact
 {
 	union kt_peer_address from = *facts->source, to = *facts->destination;
 
-	unmap(&from);
-	unmap(&to);
+	kt_peer_address_unmap(&from);
+	kt_peer_address_unmap(&to);
 	if (from.sa.sa_family != to.sa.sa_family)
 		return FAMILY_UNSPEC;
 	switch (from.sa.sa_family) {
