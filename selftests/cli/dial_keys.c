@@ -152,6 +152,17 @@ TEST_F(keys, flood_of_updates_ends)
 	EXPECT_LE(KT_DIAL_UPDATES_MAX, kernel.installs[KT_RX]);
 }
 
+TEST_F(keys, flood_of_updates_with_empty_records_between_them_ends)
+{
+	const char *why = NULL;
+
+	for (int i = 0; i < 2 * KT_DIAL_UPDATES_MAX && !why; i++) {
+		why = record(self, update, sizeof update);
+		ASSERT_TRUE(!kt_dial_keys_used(&self->keys, KT_RX, 0));
+	}
+	EXPECT_TRUE(begins(why, "key_update_flood: "));
+}
+
 TEST_F(keys, updates_between_data_are_no_flood)
 {
 	for (int i = 0; i < 3 * KT_DIAL_UPDATES_MAX; i++) {

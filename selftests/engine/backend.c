@@ -84,22 +84,6 @@ TEST_F(backend, unix_socket_that_is_missing_is_named)
 	rig_await_ends(&self->rig, "backend_unreachable", 1);
 }
 
-#define QUEUED 4
-
-/* A listening socket whose queue is full drops what comes, as a host that is down does. */
-static void fill_queue(int listening, const struct kt_address *address, int queued[static QUEUED])
-{
-	struct pollfd connected;
-
-	ASSERT_EQ(0, listen(listening, 0));
-	for (int i = 0; i < QUEUED; i++) {
-		queued[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		connect(queued[i], (const struct sockaddr *)&address->addr, address->len);
-		connected = (struct pollfd){.fd = queued[i], .events = POLLOUT};
-		poll(&connected, 1, 10);
-	}
-}
-
 TEST_F(backend, that_does_not_answer_ends_at_the_limit)
 {
 	int queued[QUEUED];

@@ -160,6 +160,41 @@ TEST_F(install, that_fails_refuses_the_connection)
 	EXPECT_EQ(1, +kernel.wiped);
 }
 
+/* The kernel knows no shorter records than TLS has, which this client asks for (RFC 6066 §4). */
+static void open_limited(struct setting *setting, enum kt_ktls_mode ktls)
+{
+	open_rig(setting, &(struct rig_options){.ktls = ktls}, KT_TLS_1_3);
+	ASSERT_EQ(1, SSL_set_tlsext_max_fragment_length(setting->peer.client.ssl,
+							TLSEXT_max_fragment_length_512));
+	ASSERT_EQ(1, peer_handshake(&setting->peer));
+}
+
+TEST(records_that_the_kernel_cannot_make_are_refused_where_it_has_to)
+{
+	struct setting setting;
+	char byte;
+
+	open_limited(&setting, KT_KTLS_REQUIRE);
+	rig_await_outcomes(&setting.rig, "ktls_unsupported", 1);
+	EXPECT_GT(0, peer_read(&setting.peer, &byte, 1));
+	EXPECT_EQ(0, +kernel.installs);
+	close_setting(&setting);
+}
+
+TEST(records_that_the_kernel_cannot_make_stay_in_userspace)
+{
+	struct setting setting;
+	char byte = 0;
+
+	open_limited(&setting, KT_KTLS_AUTO);
+	setting.backend = rig_accept(&setting.rig);
+	peer_write(&setting.peer, "u", 1);
+	recv_exactly(setting.backend, &byte, 1);
+	EXPECT_EQ('u', byte);
+	EXPECT_EQ(0, +kernel.installs);
+	close_setting(&setting);
+}
+
 TEST(attaching_that_fails_leaves_records_in_userspace)
 {
 	struct setting setting;

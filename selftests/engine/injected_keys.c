@@ -328,6 +328,51 @@ TEST_F(rekey, that_the_client_owes_is_waited_for_until_its_key_is_spent)
 	rig_await_ends(&self->setting.rig, "key_limit", 1);
 }
 
+/* Its key is spent, and more comes under it: the backend gets a part, and is reset. */
+static void client_overdraws(struct setting *setting)
+{
+	static uint8_t data[FULL];
+	ssize_t n;
+
+	for (int i = 0; i < 8; i++)
+		if (send(setting->peer.fd, data, FULL, MSG_NOSIGNAL) < 0)
+			break;
+	while ((n = TEMP_FAILURE_RETRY(recv(setting->backend, data, sizeof data, 0))) > 0)
+		;
+	EXPECT_EQ(-1, n);
+	EXPECT_EQ(ECONNRESET, errno);
+	close(setting->peer.fd);
+	setting->peer.fd = -1;
+	rig_await_ends(&setting->rig, "key_limit", 1);
+}
+
+/* Behind our close_notify there is no asking. */
+TEST_F(rekey, that_cannot_be_asked_for_any_more_ends_it_when_the_key_is_spent)
+{
+	uint8_t got[KT_ALERT_LEN];
+
+	shutdown(self->setting.backend, SHUT_WR);
+	recv_exactly(self->setting.peer.fd, got, sizeof got);
+	EXPECT_EQ(KT_ALERT_CLOSE_NOTIFY, got[1]);
+	client_sends(&self->setting, 14);
+	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);
+	client_overdraws(&self->setting);
+}
+
+/* Nor is there while it does not read what it was sent before. */
+TEST_F(rekey, that_a_client_does_not_hear_of_ends_it_when_the_key_is_spent)
+{
+	static uint8_t data[FULL];
+	struct setting *setting = &self->setting;
+
+	while (send(setting->backend, data, FULL, MSG_DONTWAIT | MSG_NOSIGNAL) > 0 ||
+	       poll(&(struct pollfd){.fd = setting->backend, .events = POLLOUT}, 1, 100) == 1)
+		;
+	client_sends(setting, 14);
+	EXPECT_EQ(0, rig_stats(&setting->rig).ended);
+	client_overdraws(setting);
+}
+
 /* ---- Where keys cannot be replaced ----------------------------------------------------------- */
 
 FIXTURE(fixed)

@@ -421,6 +421,20 @@ TEST_F(origin, dead_target_is_named)
 	rig_await_outcomes(&self->rig, "target_unreachable", 1);
 }
 
+TEST_F(origin, silent_target_ends_at_the_limit)
+{
+	int queued[QUEUED];
+
+	start(self, variant, (struct rig_options){.connect_timeout_ms = 200});
+	fill_queue(self->rig.backend, &self->rig.backend_address, queued);
+	call(self);
+	EXPECT_EQ(-1, recv(self->client, &(char){0}, 1, 0));
+	EXPECT_EQ(ECONNRESET, errno);
+	rig_await_outcomes(&self->rig, "target_timeout", 1);
+	for (int i = 0; i < QUEUED; i++)
+		close(queued[i]);
+}
+
 TEST_F(origin, next_target_takes_over)
 {
 	struct kt_address targets[2] = {{.len = 0}, {.len = 0}};

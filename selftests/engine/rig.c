@@ -301,6 +301,19 @@ int rig_accept(struct rig *rig)
 	return fd;
 }
 
+void fill_queue(int listening, const struct kt_address *address, int queued[static QUEUED])
+{
+	struct pollfd connected;
+
+	ASSERT_EQ(0, listen(listening, 0));
+	for (int i = 0; i < QUEUED; i++) {
+		queued[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		connect(queued[i], (const struct sockaddr *)&address->addr, address->len);
+		connected = (struct pollfd){.fd = queued[i], .events = POLLOUT};
+		poll(&connected, 1, 10);
+	}
+}
+
 struct wanted {
 	const char *name;
 	uint64_t count;

@@ -81,6 +81,13 @@ void rig_fini(struct rig *rig);
 /* The backend's side of the next connection. */
 int rig_accept(struct rig *rig);
 
+/*
+ * A listening socket whose queue is full drops what comes, as a host that is down does. The test
+ * closes what is queued.
+ */
+#define QUEUED 4
+void fill_queue(int listening, const struct kt_address *address, int queued[static QUEUED]);
+
 /* Counters by name; waiting until they are as wanted (at least), with a limit. */
 uint64_t rig_outcomes(struct rig *rig, const char *name);
 uint64_t rig_ends(struct rig *rig, const char *name);

@@ -30,7 +30,7 @@ TEST(tickets_are_dropped_in_records_of_any_length)
 
 			EXPECT_EQ(len, kt_tickets_drop(&tickets, stream + at, len));
 		}
-		EXPECT_TRUE(kt_tickets_data(&tickets));
+		EXPECT_TRUE(kt_tickets_data(&tickets, 1));
 	}
 }
 
@@ -43,7 +43,7 @@ TEST(other_messages_are_left)
 	make_stream(stream);
 	memcpy(stream + STREAM_LEN, "\30\0\0\1\0", 5);
 	EXPECT_EQ(STREAM_LEN, kt_tickets_drop(&tickets, stream, sizeof stream));
-	EXPECT_TRUE(kt_tickets_data(&tickets));
+	EXPECT_TRUE(kt_tickets_data(&tickets, 1));
 }
 
 TEST(data_amid_a_ticket_is_a_breach)
@@ -55,7 +55,7 @@ TEST(data_amid_a_ticket_is_a_breach)
 		struct kt_tickets tickets = {0};
 
 		ASSERT_EQ(len, kt_tickets_drop(&tickets, stream, len));
-		EXPECT_EQ(len == 9 || len == 13, kt_tickets_data(&tickets));
+		EXPECT_EQ(len == 9 || len == 13, kt_tickets_data(&tickets, 1));
 	}
 }
 
@@ -80,8 +80,10 @@ TEST(tickets_without_end_are_a_breach)
 	for (; dropped < KT_TICKETS_MAX; dropped += sizeof many)
 		ASSERT_EQ(sizeof many, kt_tickets_drop(&tickets, many, sizeof many));
 	EXPECT_EQ(-EPROTO, kt_tickets_drop(&tickets, many, 4));
-	/* Data between them begins anew. */
-	EXPECT_TRUE(kt_tickets_data(&tickets));
+	/* Data between them begins anew, and an empty record (RFC 8446 §5.4) is none. */
+	EXPECT_TRUE(kt_tickets_data(&tickets, 0));
+	EXPECT_EQ(-EPROTO, kt_tickets_drop(&tickets, many, 4));
+	EXPECT_TRUE(kt_tickets_data(&tickets, 1));
 	EXPECT_EQ(4, kt_tickets_drop(&tickets, many, 4));
 	EXPECT_EQ(0, kt_tickets_drop(&tickets, empty, sizeof empty));
 }

@@ -151,6 +151,32 @@ TEST_F(tight, slow_backend_stops_the_client_at_a_bounded_amount)
 	close(backend);
 }
 
+/* The other way round. What is encrypted here waits in no queue either. */
+TEST_F(tight, slow_client_stops_the_backend_at_a_bounded_amount)
+{
+	enum { SOCKETS_HOLD = 512 << 10 };
+	static uint8_t data[8192];
+	const struct timeval limit = {.tv_usec = 500000};
+	struct peer peer;
+	int backend;
+	size_t total = 0;
+	ssize_t n;
+
+	peer_connect(&peer, &self->rig, self->context);
+	ASSERT_EQ(1, peer_handshake(&peer));
+	backend = rig_accept(&self->rig);
+	setsockopt(backend, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+	do {
+		n = send(backend, data, sizeof data, MSG_NOSIGNAL);
+		total += n > 0 ? (size_t)n : 0;
+	} while (n == (ssize_t)sizeof data && total < 4 * SOCKETS_HOLD);
+	EXPECT_LT(sizeof data, total);
+	EXPECT_GT(SOCKETS_HOLD, total);
+	EXPECT_EQ(0, rig_stats(&self->rig).ended);
+	peer_fini(&peer);
+	close(backend);
+}
+
 /* ---- Few blocks ------------------------------------------------------------------------------ */
 
 bool __wrap_kt_blocks_grow(struct kt_blocks *blocks);

@@ -101,10 +101,10 @@ const char *kt_dial_keys_used(struct kt_dial_keys *keys, enum kt_direction direc
 	bool can_ask = keys->replaceable && !keys->asked && !keys->last;
 
 	keys->used[direction] += kt_key_cost(len);
-	if (direction == KT_RX)
-		keys->updates = 0;
-	else
+	if (direction == KT_TX)
 		can_ask = keys->replaceable;
+	else if (len)
+		keys->updates = 0;
 	return age(keys, direction) == KT_KEY_SPENT && !can_ask ? kt_dial_key_limit : NULL;
 }
 

@@ -215,11 +215,12 @@ static int take_data(struct pump *pump, size_t len)
 {
 	const char *ended = kt_dial_keys_used(&pump->dial->keys, KT_RX, len);
 
-	if (!kt_tickets_data(&pump->dial->tickets))
+	if (!kt_tickets_data(&pump->dial->tickets, len))
 		return fail(pump, EPROTO, "protocol_error");
 	if (ended)
 		return end_of_keys(pump, ended);
-	pump->warnings = 0;
+	if (len)
+		pump->warnings = 0;
 	pump->down_len = len;
 	pump->down_off = 0;
 	return 0;

@@ -108,16 +108,19 @@ static bool spent(struct kt_conn *conn)
 
 /*
  * How many records there were is not told: at least so many. The limit is the client's to keep to;
- * one that is asked for its next key, and uses up what is left of this one, does not.
+ * one that is asked for its next key, and uses up what is left of this one, does not. Nor can one
+ * go on that could not be asked: behind our close_notify, or as it takes nothing of what we send.
  */
 bool kt_conn_keys_received(struct kt_conn *conn, size_t len)
 {
+	enum kt_key_age now;
+
 	conn->key_used[KT_RX] += kt_key_cost(len);
-	if (age(conn, KT_RX) == KT_KEY_FRESH)
+	now = age(conn, KT_RX);
+	if (now == KT_KEY_FRESH)
 		return true;
-	if (age(conn, KT_RX) == KT_KEY_SPENT && (!conn->rekey || conn->rekey->asked))
+	if (!kt_conn_keys_send(conn) && now == KT_KEY_SPENT)
 		return spent(conn);
-	kt_conn_keys_send(conn);
 	return conn->state == KT_CONN_RELAY;
 }
 

@@ -235,7 +235,7 @@ static void up_handshake(struct kt_conn *conn, size_t len)
 
 static void up_data(struct kt_conn *conn, size_t len)
 {
-	if (kt_conn_is_origin(conn) && !kt_tickets_data(&conn->tickets)) {
+	if (kt_conn_is_origin(conn) && !kt_tickets_data(&conn->tickets, len)) {
 		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
 		return;
 	}

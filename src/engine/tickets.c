@@ -42,8 +42,9 @@ ssize_t kt_tickets_drop(struct kt_tickets *tickets, const uint8_t *data, size_t 
 	return (ssize_t)at;
 }
 
-bool kt_tickets_data(struct kt_tickets *tickets)
+bool kt_tickets_data(struct kt_tickets *tickets, size_t len)
 {
-	tickets->dropped = 0;
+	if (len)
+		tickets->dropped = 0;
 	return !tickets->have && !tickets->left;
 }

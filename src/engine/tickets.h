@@ -32,7 +32,7 @@ struct kt_tickets {
  */
 KT_WARN_UNUSED ssize_t kt_tickets_drop(struct kt_tickets *tickets, const uint8_t *data, size_t len);
 
-/* Data has come. False: amid a ticket, where none may (RFC 8446 §5.1). */
-KT_WARN_UNUSED bool kt_tickets_data(struct kt_tickets *tickets);
+/* A data record has come, or several. False: amid a ticket, where none may (RFC 8446 §5.1). */
+KT_WARN_UNUSED bool kt_tickets_data(struct kt_tickets *tickets, size_t len);
 
 #endif

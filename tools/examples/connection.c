@@ -313,7 +313,8 @@ static enum next echo_kernel(struct connection *connection)
 		return control_record(connection, type, (size_t)got);
 	connection->len = (size_t)got;
 	connection->sent = 0;
-	connection->updates = 0;
+	if (got)
+		connection->updates = 0;
 	return GO_ON;
 }
 
