@@ -47,6 +47,8 @@ TEST_F(config, a_listener_is_complete)
 		expect_unfit(self, "l", names[i]);
 		*fields[i] = kept;
 	}
+	ASSERT_EQ(0, set(self, "listener l", "listen", "unix:/run/l.sock"));
+	expect_unfit(self, "l", "no HOST:PORT");
 }
 
 TEST_F(config, credentials_are_needed_and_may_be_all_in_lines_of_their_own)

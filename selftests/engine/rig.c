@@ -212,6 +212,7 @@ int rig_make_engine(struct rig *rig, const struct rig_options *options, struct k
 		.handshake_timeout_ms = options->handshake_timeout_ms,
 		.connect_timeout_ms = options->connect_timeout_ms,
 		.idle_timeout_ms = options->idle_timeout_ms,
+		.hold_timeout_ms = options->hold_timeout_ms,
 		.connections_max = options->connections_max,
 		.handshakes_max = options->handshakes_max,
 		.handshakes_address_max = options->handshakes_address_max,

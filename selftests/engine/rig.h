@@ -23,7 +23,7 @@ struct rig_options {
 	enum kt_ktls_mode ktls;
 	enum kt_client_auth client_auth;
 	unsigned int workers; /* 0: 1 */
-	unsigned int handshake_timeout_ms, connect_timeout_ms, idle_timeout_ms;
+	unsigned int handshake_timeout_ms, connect_timeout_ms, idle_timeout_ms, hold_timeout_ms;
 	unsigned int connections_max, handshakes_max, handshakes_address_max;
 	bool unix_backend;
 	bool no_backend;	     /* nobody listens at its address */

@@ -22,7 +22,7 @@ uint32_t stand_in_flags(struct kt_conn *conn, int res, uint32_t flags)
 
 	if (res > 0 || !(flags & IORING_CQE_F_BUFFER))
 		return flags;
-	kt_blocks_take(&conn->worker->blocks, number);
+	kt_blocks_take(&conn->worker->blocks, number, conn, conn->worker->now_ns);
 	kt_blocks_give(&conn->worker->blocks, number);
 	return 0;
 }

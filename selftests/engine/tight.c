@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -307,6 +308,90 @@ TEST_F_TIMEOUT(tight, reads_that_wait_can_be_cut, 120)
 	}
 	no_more_blocks = false;
 	EXPECT_EQ(CROWD, rig_ends(&self->rig, "drained"));
+}
+
+/* ---- Blocks that are kept -------------------------------------------------------------------- */
+
+FIXTURE(kept)
+{
+	struct rig rig;
+	SSL_CTX *context;
+};
+
+FIXTURE_SETUP(kept)
+{
+	if (unshare(CLONE_NEWNET))
+		SKIP(return, "no network namespace for us");
+	own_network("4096 8192 8192");
+	rig_init(&self->rig, &(struct rig_options){.client_auth = KT_CLIENT_AUTH_REQUIRE,
+						   .hold_timeout_ms = 300});
+	self->context = client_context(&(struct client_options){.cert = self->rig.lab.client});
+}
+
+FIXTURE_TEARDOWN(kept)
+{
+	SSL_CTX_free(self->context);
+	rig_fini(&self->rig);
+}
+
+/* Somebody new shakes hands, and a byte of his arrives. */
+static void come_through(FIXTURE_DATA(kept) * self)
+{
+	struct peer peer;
+	int backend;
+	char byte = 0;
+
+	peer_connect(&peer, &self->rig, self->context);
+	ASSERT_EQ(1, peer_handshake(&peer));
+	backend = rig_accept(&self->rig);
+	peer_write(&peer, "x", 1);
+	recv_exactly(backend, &byte, 1);
+	EXPECT_EQ('x', byte);
+	close(backend);
+	peer_fini(&peer);
+}
+
+/* Backends that take nothing keep all blocks, but not for ever: who comes then finds one. */
+TEST_F_TIMEOUT(kept, too_long_while_others_wait_ends_a_connection, 120)
+{
+	static struct crowd crowd;
+
+	gather(&crowd, &self->rig, self->context, speak_on);
+	EXPECT_LT(0, rig_stats(&self->rig).block_waits);
+	WAIT_UNTIL(rig_ends(&self->rig, "stalled") > 0);
+	come_through(self);
+	kt_engine_drain(self->rig.engine, 0);
+	for (int i = 0; i < CROWD; i++) {
+		pthread_join(crowd.thread[i], NULL);
+		close(crowd.backend[i]);
+		peer_fini(&crowd.peer[i]);
+	}
+	no_more_blocks = false;
+}
+
+/* As long as there are blocks for all, everybody may keep his. */
+TEST_F(kept, while_nobody_waits_is_no_reason)
+{
+	struct peer peer;
+	pthread_t thread;
+	uint64_t before;
+	int backend;
+
+	peer_connect(&peer, &self->rig, self->context);
+	ASSERT_EQ(1, peer_handshake(&peer));
+	backend = rig_accept(&self->rig);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, speak_on, &peer));
+	do {
+		before = rig_stats(&self->rig).bytes_in;
+		poll(NULL, 0, 600);
+	} while (!before || before != rig_stats(&self->rig).bytes_in);
+	come_through(self);
+	EXPECT_EQ(0, rig_ends(&self->rig, "stalled"));
+	EXPECT_EQ(0, rig_stats(&self->rig).block_waits);
+	kt_engine_drain(self->rig.engine, 0);
+	pthread_join(thread, NULL);
+	close(backend);
+	peer_fini(&peer);
 }
 
 TEST_HARNESS_MAIN

@@ -31,9 +31,9 @@ static void print_versions(json_t *versions)
 static void print_text(json_t *stats)
 {
 	static const char *const plain[] = {
-		"accepted",    "accept_pauses", "handshakes_ok", "handshakes_failed",
-		"handshaking", "live",		"ended",	 "ktls_tx",
-		"ktls_rx",     "bytes_in",	"bytes_out",	 "bytes_copied"};
+		"accepted",  "accept_pauses", "handshakes_ok", "handshakes_failed", "handshaking",
+		"live",	     "ended",	      "ktls_tx",       "ktls_rx",	    "bytes_in",
+		"bytes_out", "bytes_copied",  "block_waits"};
 
 	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
 		printf("%-35s %lld\n", plain[i], kt_number(stats, plain[i]));

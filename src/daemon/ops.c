@@ -226,7 +226,7 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 	return kt_op_done(
 		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
 			  "s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I}, "
-			  "s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I}",
+			  "s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I, s:I}",
 			  "accepted", (json_int_t)s.accepted, "accept_pauses",
 			  (json_int_t)s.accept_pauses, "handshakes_ok", (json_int_t)s.handshakes_ok,
 			  "handshakes_failed", (json_int_t)s.handshakes_failed, "handshaking",
@@ -251,7 +251,8 @@ static int stats(struct kt_daemon *daemon, const struct kt_question *question,
 			  (json_int_t)s.pauses_full, "no_descriptors",
 			  (json_int_t)s.pauses_no_descriptors, "no_memory",
 			  (json_int_t)s.pauses_no_memory, "other", (json_int_t)s.pauses_other,
-			  "bytes_copied", (json_int_t)s.bytes_copied),
+			  "bytes_copied", (json_int_t)s.bytes_copied, "block_waits",
+			  (json_int_t)s.block_waits),
 		ret_result, error);
 }
 

@@ -241,7 +241,7 @@ static void take_block(struct kt_conn *conn, enum kt_op op, uint32_t flags)
 	if (!(flags & IORING_CQE_F_BUFFER))
 		return;
 	flow->block = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
-	flow->buf = kt_blocks_take(&conn->worker->blocks, flow->block);
+	flow->buf = kt_blocks_take(&conn->worker->blocks, flow->block, conn, conn->worker->now_ns);
 }
 
 /* Of a target that had its time (target.c), or a backend, nothing is wanted any more. */
@@ -257,7 +257,8 @@ static bool starve(struct kt_conn *conn, enum kt_op op)
 {
 	if (!is_wanted(conn, op))
 		return false;
-	kt_blocks_grow(&conn->worker->blocks);
+	if (!kt_blocks_grow(&conn->worker->blocks))
+		kt_count(&conn->worker->stats.block_waits, 1);
 	conn->starved |= (uint16_t)(1u << op);
 	if (kt_list_empty(&conn->starved_link))
 		kt_list_append(&conn->worker->starved, &conn->starved_link);

@@ -16,6 +16,7 @@
 #define CONNECT_TIMEOUT_MS     5000
 #define IDLE_TIMEOUT_MS	       3600000
 #define LINGER_TIMEOUT_MS      2000
+#define HOLD_TIMEOUT_MS	       10000
 #define CONNECTIONS_MAX	       65536
 #define WORKERS_MAX	       1024
 #define HANDSHAKES_MAX	       8192
@@ -436,6 +437,7 @@ int kt_engine_new(const struct kt_engine_options *options, struct kt_engine **re
 			milliseconds(options->connect_timeout_ms, CONNECT_TIMEOUT_MS) / i;
 	shared->timeout_ns[KT_TIMER_IDLE] = milliseconds(options->idle_timeout_ms, IDLE_TIMEOUT_MS);
 	shared->timeout_ns[KT_TIMER_LINGER] = milliseconds(LINGER_TIMEOUT_MS, 0);
+	shared->hold_ns = milliseconds(options->hold_timeout_ms, HOLD_TIMEOUT_MS);
 	err = copy_budgets(shared, options, error);
 	if (!err)
 		err = copy_listeners(shared, options, error);

@@ -211,6 +211,11 @@ struct kt_engine_options {
 	 */
 	unsigned int connect_timeout_ms;
 	unsigned int idle_timeout_ms; /* no byte delivered either way; 0: 3,600,000 */
+	/*
+	 * While reads wait because all blocks (blocks.h) are in use: who has had one for so long
+	 * is ended as "stalled", one after the other. 0: 10,000.
+	 */
+	unsigned int hold_timeout_ms;
 	unsigned int connections_max; /* live in the whole engine; accepting pauses; 0: 65,536 */
 	/*
 	 * Connections of each worker that are not accepted yet, and the refused that are not gone
@@ -283,6 +288,7 @@ struct kt_engine_stats {
 	uint64_t bytes_in;	  /* application bytes from clients, delivered to backends */
 	uint64_t bytes_out;	  /* application bytes from backends, handed to the record layer */
 	uint64_t bytes_copied;	  /* what sockets gave and took, of clients and of backends */
+	uint64_t block_waits;	  /* reads that waited, for all blocks were in use */
 	uint64_t handed_off;	  /* connections that another process took over */
 	uint64_t handoff_refused; /* … or did not, so that they were ended */
 	uint64_t handoff_waiting; /* now, for that process */

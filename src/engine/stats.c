@@ -200,6 +200,7 @@ static void add_stats(const struct kt_stats *stats, struct kt_engine_stats *sum)
 	sum->bytes_in += kt_counted(&stats->bytes_in);
 	sum->bytes_out += kt_counted(&stats->bytes_out);
 	sum->bytes_copied += kt_counted(&stats->bytes_copied);
+	sum->block_waits += kt_counted(&stats->block_waits);
 	sum->handed_off += kt_counted(&stats->handed_off);
 	sum->handoff_refused += kt_counted(&stats->handoff_refused);
 }

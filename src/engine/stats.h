@@ -62,6 +62,7 @@ struct kt_stats {
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;
 	_Atomic uint64_t bytes_copied;
+	_Atomic uint64_t block_waits;
 	_Atomic uint64_t handed_off;
 	_Atomic uint64_t handoff_refused;
 	/* Under the worker's lock: */

@@ -55,6 +55,18 @@ static void expire(struct kt_worker *worker)
 	}
 }
 
+/* When somebody is to be ended so that others can read; UINT64_MAX: nobody waits. */
+static uint64_t stalled_due_ns(const struct kt_worker *worker)
+{
+	uint64_t since_ns;
+
+	if (kt_list_empty(&worker->starved) || kt_blocks_free(&worker->blocks))
+		return UINT64_MAX;
+	if (!kt_blocks_longest(&worker->blocks, &since_ns))
+		return UINT64_MAX;
+	return since_ns + worker->shared->hold_ns;
+}
+
 static uint64_t wait_ns(const struct kt_worker *worker)
 {
 	uint64_t next = kt_doors_retry_ns(worker), now = kt_monotonic_ns();
@@ -71,6 +83,8 @@ static uint64_t wait_ns(const struct kt_worker *worker)
 		if (due < next)
 			next = due;
 	}
+	if (stalled_due_ns(worker) < next)
+		next = stalled_due_ns(worker);
 	if (next == UINT64_MAX)
 		return UINT64_MAX;
 	return next > now ? next - now : 0;
@@ -140,6 +154,16 @@ static void feed(struct kt_worker *worker)
 		kt_conn_feed(kt_list_entry(worker->starved.next, struct kt_conn, starved_link));
 }
 
+/* One a round: its block may come with the next. */
+static void end_stalled(struct kt_worker *worker)
+{
+	uint64_t since_ns;
+
+	if (stalled_due_ns(worker) <= worker->now_ns &&
+	    kt_ring_reserve(&worker->ring, KT_RING_STEP))
+		kt_conn_cut(kt_blocks_longest(&worker->blocks, &since_ns), "stalled");
+}
+
 static void tend_links(struct kt_worker *worker)
 {
 	for (size_t i = 0; i < worker->shared->listener_count; i++)
@@ -191,6 +215,7 @@ static void *run(void *arg)
 		worker->now_ns = kt_monotonic_ns();
 		reap(worker);
 		feed(worker);
+		end_stalled(worker);
 		expire(worker);
 		tend_links(worker);
 		if (atomic_load(&worker->cutting))

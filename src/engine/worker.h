@@ -80,9 +80,10 @@ struct kt_shared {
 	enum kt_ktls_mode ktls;
 	uint64_t key_records_max; /* 0: KT_KEY_RECORDS_MAX */
 	uint64_t timeout_ns[KT_TIMER_COUNT];
+	uint64_t hold_ns; /* how long a block may be held while other reads wait for one */
 	unsigned int connections_max;
-	unsigned int handshakes_max;	     /* of each worker */
-	unsigned int handshakes_address_max; /* of these, from one address */
+	unsigned int handshakes_max;		  /* of each worker */
+	unsigned int handshakes_address_max;	  /* of these, from one address */
 	struct kt_verifier_options verifier;	  /* its cache is the engine's; NULL: none */
 	struct kt_tls_certificates *certificates; /* NULL: none */
 	struct kt_worker *workers;
@@ -101,9 +102,9 @@ struct kt_door {
 	struct kt_tls_context *context;
 	struct kt_backend_rest rests[KT_BACKENDS_MAX];
 	struct kt_link link; /* to who takes connections over */
-	int fd;	       /* -1: closed */
-	bool armed;    /* an accept is pending */
-	bool stopping; /* … and asked to end */
+	int fd;		     /* -1: closed */
+	bool armed;	     /* an accept is pending */
+	bool stopping;	     /* … and asked to end */
 	/*
 	 * Sockets that a multishot accept brought although the engine was full: they wait here as
 	 * they would have in the kernel's queue, which bounds their number.
