@@ -28,6 +28,8 @@ int __wrap_kt_ktls_probe(struct kt_ktls_support *ret_support)
 int __wrap_kt_ktls_attach(int fd)
 {
 	(void)fd;
+	if (kernel.attach_resets)
+		abort_fd(kernel.attach_resets);
 	return kernel.attach_err;
 }
 
