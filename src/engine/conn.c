@@ -31,7 +31,7 @@ static bool wants_local(const struct kt_listener *listener)
 	       listener->handoff.len;
 }
 
-/* A peer that is gone already leaves both unset; the handshake will tell. */
+/* Of a peer that is gone already there is nothing to know. */
 static void identify_socket(struct kt_conn *conn)
 {
 	socklen_t len = sizeof conn->peer;
@@ -94,9 +94,18 @@ void kt_conn_leave(struct kt_conn *conn)
 	conn->in_flight = false;
 }
 
+/*
+ * A client that reset the connection before it was accepted: no answer would reach it. It must not
+ * cost a handshake either, which nobody could count to its address.
+ */
+static bool is_gone(const struct kt_conn *conn)
+{
+	return !kt_conn_is_origin(conn) && conn->peer.sa.sa_family == AF_UNSPEC;
+}
+
 static void begin(struct kt_conn *conn)
 {
-	const char *refusal = enter(conn);
+	const char *refusal = is_gone(conn) ? "peer_reset" : enter(conn);
 
 	if (refusal)
 		kt_handshake_refuse(conn, refusal);
