@@ -228,6 +228,33 @@ TEST(client_that_ends_with_its_last_flight_is_offloaded)
 	close_setting(&setting);
 }
 
+/* As the kernel says of a client that said all it had to say, and its end. */
+TEST(client_that_leaves_before_attaching_is_no_failure_of_the_kernel)
+{
+	struct setting setting;
+
+	kernel.attach_err = -ENOTCONN;
+	open_rig(&setting, &(struct rig_options){.ktls = KT_KTLS_REQUIRE}, KT_TLS_1_3);
+	ASSERT_EQ(1, peer_handshake(&setting.peer));
+	rig_await_outcomes(&setting.rig, "peer_closed", 1);
+	EXPECT_EQ(0, +kernel.installs);
+	close_setting(&setting);
+}
+
+TEST(client_that_resets_before_attaching_is_no_failure_of_the_kernel)
+{
+	struct setting setting;
+
+	kernel.attach_err = -ENOTCONN;
+	open_rig(&setting, &(struct rig_options){.ktls = KT_KTLS_REQUIRE}, KT_TLS_1_3);
+	kernel.offloads = false; /* so far the engine itself has asked */
+	kernel.attach_resets = setting.peer.fd;
+	ASSERT_EQ(1, peer_handshake(&setting.peer));
+	rig_await_outcomes(&setting.rig, "peer_reset", 1);
+	setting.peer.fd = -1;
+	close_setting(&setting);
+}
+
 /* ---- Other records --------------------------------------------------------------------------- */
 
 FIXTURE(record)

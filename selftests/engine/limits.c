@@ -304,6 +304,22 @@ TEST_F(limits, what_came_before_the_start_is_served_after_it)
 	peer_fini(&peer);
 }
 
+/* What it said before cannot be answered, and whose it was cannot be told: nothing is made of it.
+ */
+TEST_F(limits, who_reset_before_it_was_taken_costs_no_handshake)
+{
+	struct kt_error error = {0};
+	int fd;
+
+	start(self, (struct rig_options){.no_start = true});
+	fd = tcp_connect(&self->rig.address);
+	send_all(fd, "GET / HTTP/1.0\r\n\r\n", 18);
+	abort_fd(fd);
+	ASSERT_EQ(0, kt_engine_start(self->rig.engine, &error));
+	WAIT_UNTIL(rig_stats(&self->rig).handshakes_failed == 1);
+	EXPECT_EQ(1, rig_outcomes(&self->rig, "peer_reset"));
+}
+
 /* ---- Full ------------------------------------------------------------------------------------ */
 
 TEST_F(limits, full_engine_takes_the_next_when_one_leaves)

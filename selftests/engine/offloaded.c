@@ -12,6 +12,10 @@
 struct kernel kernel;
 
 int __wrap_kt_ktls_probe(struct kt_ktls_support *ret_support);
+bool __real_kt_ktls_supports(const struct kt_ktls_support *support, uint16_t version,
+			     enum kt_cipher cipher);
+bool __wrap_kt_ktls_supports(const struct kt_ktls_support *support, uint16_t version,
+			     enum kt_cipher cipher);
 int __wrap_kt_ktls_attach(int fd);
 int __wrap_kt_ktls_install(int fd, enum kt_direction direction, uint16_t version,
 			   enum kt_cipher cipher, const struct kt_traffic_key *key);
@@ -27,12 +31,21 @@ int __wrap_kt_ktls_probe(struct kt_ktls_support *ret_support)
 	return 0;
 }
 
+bool __wrap_kt_ktls_supports(const struct kt_ktls_support *support, uint16_t version,
+			     enum kt_cipher cipher)
+{
+	kernel.offloads = true;
+	return __real_kt_ktls_supports(support, version, cipher);
+}
+
 /* Not once the peer's FIN is here (net/tls/tls_main.c: tls_init). */
 int __wrap_kt_ktls_attach(int fd)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof info;
 
+	if (kernel.attach_resets && kernel.offloads)
+		abort_fd(kernel.attach_resets);
 	if (kernel.attach_err)
 		return kernel.attach_err;
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))

@@ -22,6 +22,8 @@ struct installed {
 struct kernel {
 	bool rekey;
 	int attach_err;
+	int attach_resets; /* the client's socket, which is reset then; 0: none */
+	bool offloads;	   /* it was asked for a cipher: now by a connection */
 	/* The installation with this number (from 1) fails; 0: none. */
 	unsigned int install_fails;
 	int install_err;

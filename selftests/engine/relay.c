@@ -561,6 +561,18 @@ TEST_F(relay, record_that_does_not_authenticate_is_named)
 		       1);
 }
 
+/* One byte less than any has that is sealed. */
+TEST_F(relay, record_without_room_for_its_tag_is_no_fault_of_ours)
+{
+	static const uint8_t record[] = {23, 3, 3, 0, 15, [19] = 1};
+
+	send_all(self->peer.fd, record, sizeof record);
+	EXPECT_EQ(-ECONNRESET, recv_end(self->backend));
+	close_peer(self);
+	rig_await_ends(&self->rig, variant->ktls == KT_KTLS_OFF ? "protocol_error" : "bad_record",
+		       1);
+}
+
 TEST_F(relay, garbage_after_the_handshake_is_named)
 {
 	send_all(self->peer.fd, "this is not a record at all", 27);

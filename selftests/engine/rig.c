@@ -19,9 +19,9 @@
 
 /* ---- Sockets --------------------------------------------------------------------------------- */
 
-/* With it, calls end by EINTR when the kernel takes down the ring of an engine that was freed before
- * in this process: io_uring makes the thread that set it up do a part of that. So calls on such
- * sockets are tried again. */
+/* With it, calls end by EINTR when the kernel takes down the ring of an engine that was freed
+ * before in this process: io_uring makes the thread that set it up do a part of that. So calls on
+ * such sockets are tried again. */
 static void set_limit(int fd)
 {
 	const struct timeval limit = {.tv_sec = WAIT_LIMIT_MS / 1000};

@@ -66,7 +66,7 @@ struct rig {
 	struct kt_address backend_address;
 	char backend_path[108];
 	char handoff_path[108]; /* nobody listens there until the test does */
-	int backend; /* listening */
+	int backend;		/* listening */
 	unsigned int fds;
 };
 
@@ -121,7 +121,8 @@ int tcp_connect(const struct kt_address *address);
 void peer_connect(struct peer *peer, const struct rig *rig, SSL_CTX *context);
 /* 1: done; else what peer_read says. */
 int peer_handshake(struct peer *peer);
-/* The peer as a server on a connected socket, which becomes its own: peer_handshake shakes hands. */
+/* The peer as a server on a connected socket, which becomes its own: peer_handshake shakes hands.
+ */
 void peer_serve(struct peer *peer, int fd, SSL_CTX *context);
 /* Up to the client's last flight, which is left in client.out. */
 void peer_hold_last_flight(struct peer *peer);

@@ -254,6 +254,50 @@ TEST_F(server, refuses_an_altered_finished)
 	expect_failure(self->link.tls, "protocol_error");
 }
 
+#define FINISHED_LEN 16 /* bytes, in TLS 1.2 */
+
+/* The last record, which has the Finished: one byte less than it would have without any content. */
+static void cut_finished(struct link *link, void *arg)
+{
+	const size_t *overhead = arg;
+	size_t whole = KT_RECORD_HEADER_LEN + *overhead + FINISHED_LEN;
+	uint8_t *record = link->up.data + link->up.len - whole;
+
+	ASSERT_EQ(KT_RECORD_HANDSHAKE, record[0]);
+	ASSERT_EQ(*overhead + FINISHED_LEN, record[4]);
+	record[4] = (uint8_t)(*overhead - 1);
+	link->up.len -= FINISHED_LEN + 1;
+}
+
+static void expect_breach_by_short_finished(const char *ciphers, size_t overhead)
+{
+	SSL_CTX *context;
+	struct client client;
+	struct link link;
+	struct lab lab;
+
+	lab_init(&lab, &(struct lab_options){0});
+	context = client_context(
+		&(struct client_options){.version = TLS1_2_VERSION, .ciphers = ciphers});
+	client_init(&client, context);
+	link_init(&link, &client, lab.context);
+	link.behind = cut_finished;
+	link.behind_arg = &overhead;
+	EXPECT_EQ(KT_TLS_FAILED, link_handshake(&link));
+	expect_failure(link.tls, "protocol_error");
+	link_fini(&link);
+	client_fini(&client);
+	SSL_CTX_free(context);
+	lab_fini(&lab);
+}
+
+/* libcrypto refuses to be told of such a record, which libssl takes for a fault of its own. */
+TEST(finished_without_room_for_its_tag_is_a_breach)
+{
+	expect_breach_by_short_finished("ECDHE-ECDSA-AES128-GCM-SHA256", 8 + 16);
+	expect_breach_by_short_finished("ECDHE-ECDSA-CHACHA20-POLY1305", 16);
+}
+
 /* In TLS 1.2 the certificate is plain: break the outermost tag of the leaf. */
 static void break_certificate(struct link *link, void *arg)
 {

@@ -7,6 +7,8 @@
 
 #include <ktrust/version.h>
 
+#include "../error/standard_files.h"
+
 /* Visible, since the C library looks for it. */
 __attribute__((visibility("default"))) const char *argp_program_version = "ktrust " KT_VERSION;
 
@@ -41,6 +43,8 @@ int main(int argc, char **argv)
 {
 	static char name[64];
 
+	if (!kt_standard_files_take())
+		return KT_EXIT_TROUBLE;
 	argp_err_exit_status = KT_EXIT_TROUBLE;
 	if (argc < 2) {
 		usage(stderr);

@@ -27,6 +27,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "../error/standard_files.h"
 #include "../tls/fast_keys.h"
 #include "../tls/shortcuts.h"
 #include "daemon.h"
@@ -596,6 +597,9 @@ int main(int argc, char **argv)
 	int status = EXIT_SYSTEM;
 	bool check_only;
 
+	/* Who could log into any file does not start. */
+	if (!kt_standard_files_take())
+		goto free_config;
 	protect_memory();
 	keep_some_memory();
 	if (!config) {

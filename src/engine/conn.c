@@ -32,8 +32,8 @@ static bool wants_local(const struct kt_listener *listener)
 }
 
 /*
- * A peer that is gone already leaves both unset; the handshake will tell. Whoever hears of them
- * (events, listings, choose_pool, receivers, backends) hears an IPv4 address for what it is.
+ * Of a peer that is gone already there is nothing to know. Whoever hears of the addresses (events,
+ * listings, choose_pool, receivers, backends) hears an IPv4 address for what it is.
  */
 static void identify_socket(struct kt_conn *conn)
 {
@@ -99,9 +99,18 @@ void kt_conn_leave(struct kt_conn *conn)
 	conn->in_flight = false;
 }
 
+/*
+ * A client that reset the connection before it was accepted: no answer would reach it. It must not
+ * cost a handshake either, which nobody could count to its address.
+ */
+static bool is_gone(const struct kt_conn *conn)
+{
+	return !kt_conn_is_origin(conn) && conn->peer.sa.sa_family == AF_UNSPEC;
+}
+
 static void begin(struct kt_conn *conn)
 {
-	const char *refusal = enter(conn);
+	const char *refusal = is_gone(conn) ? "peer_reset" : enter(conn);
 
 	if (refusal)
 		kt_handshake_refuse(conn, refusal);

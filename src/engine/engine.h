@@ -312,6 +312,8 @@ void kt_engine_get_certificates_stats(const struct kt_engine *engine,
  *   proxy_timeout      no whole PROXY header in the time that a handshake has
  *   handshake_timeout  not done in time (silence, dribbling)
  *   peer_reset         the client reset the connection
+ *   peer_closed        also: kTLS is required, and the client ended its side (FIN) with its last
+ *                      words of the handshake, or soon after; the kernel attaches no such socket
  *   ktls_unsupported   kTLS is required, and this kernel does not know the cipher
  *   ktls_failed        the kernel took no key, after the point where userspace could go on; or kTLS
  *                      is required and could not be attached

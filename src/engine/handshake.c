@@ -179,6 +179,16 @@ wipe:
 	return err;
 }
 
+/* Attaching needs an established connection: the client has said its end, or is gone. */
+static const char *who_left(int fd)
+{
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	(void)!getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	return err ? "peer_reset" : "peer_closed";
+}
+
 /* NULL, or the outcome that refuses the connection. */
 static const char *place_records(struct kt_conn *conn, bool *ret_fatal)
 {
@@ -190,6 +200,8 @@ static const char *place_records(struct kt_conn *conn, bool *ret_fatal)
 	err = offload(conn, ret_fatal);
 	if (!err || (mode == KT_KTLS_AUTO && !*ret_fatal))
 		return NULL;
+	if (err == -ENOTCONN)
+		return who_left(conn->fd);
 	return err == -EOPNOTSUPP ? "ktls_unsupported" : "ktls_failed";
 }
 

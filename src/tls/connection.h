@@ -112,6 +112,7 @@ struct kt_tls {
 	struct kt_decoded_look look; /* for the peer's certificates among context->certificates */
 	uint32_t bytes_in;	     /* during the handshake */
 	uint32_t idle_records;	     /* read since the handshake, or the last application data */
+	uint16_t record_len;	     /* of the last record that libssl read, as its header says */
 	bool records_used;	     /* bytes went through the userspace records */
 	bool asked_for_key;	     /* for the peer's next; its KeyUpdate has not come yet */
 	uint64_t key_used[2]; /* by the userspace records, see kt_key_cost; [sending, receiving] */
@@ -285,7 +286,7 @@ const struct kt_tls_suite *kt_tls_current_suite(const struct kt_tls *tls);
 
 /* ---- userspace.c ---------------------------------------------------------------------------- */
 
-/* For SSL_set_msg_callback: counts records, sees keys change. */
+/* For SSL_set_msg_callback: counts and measures records, sees keys change. */
 void kt_tls_count_record(int written, int version, int content_type, const void *data, size_t len,
 			 SSL *ssl, void *arg);
 

@@ -46,11 +46,37 @@ static const char *certificate_failure(const struct kt_tls *tls, int reason)
 	}
 }
 
+#define TAG_LEN 16 /* bytes, of each AEAD */
+
+/* Under keys of TLS 1.2: until the Finished is read, ChangeCipherSpec was the last message. */
+static bool reads_sealed(const struct kt_tls *tls)
+{
+	OSSL_HANDSHAKE_STATE state = SSL_get_state(tls->ssl);
+
+	return SSL_version(tls->ssl) == TLS1_2_VERSION &&
+	       (state == TLS_ST_OK || state == TLS_ST_SR_CHANGE || state == TLS_ST_CR_CHANGE);
+}
+
+/*
+ * A record of TLS 1.2 that has no room for nonce and tag. libcrypto refuses to be told of it, which
+ * libssl takes for a fault of its own.
+ */
+static bool record_was_too_short(const struct kt_tls *tls)
+{
+	const struct kt_tls_suite *suite = kt_tls_current_suite(tls);
+	bool has_nonce = suite && suite->cipher != KT_CHACHA20_POLY1305;
+
+	return reads_sealed(tls) &&
+	       tls->record_len < TAG_LEN + (has_nonce ? KT_TLS_GCM_NONCE_LEN : 0);
+}
+
 static const char *name_of(const struct kt_tls *tls, unsigned long code, int *ret_alert)
 {
 	int reason = ERR_GET_REASON(code);
 	const char *name;
 
+	if (reason == ERR_R_INTERNAL_ERROR && record_was_too_short(tls))
+		return "protocol_error";
 	if (reason == ERR_R_MALLOC_FAILURE || reason == ERR_R_INTERNAL_ERROR)
 		return "internal";
 	if (ERR_GET_LIB(code) != ERR_LIB_SSL)

@@ -19,13 +19,16 @@ void kt_tls_count_record(int written, int version, int content_type, const void 
 			 SSL *ssl, void *arg)
 {
 	struct kt_tls *tls = arg;
+	const uint8_t *bytes = data;
 
 	(void)version;
 	(void)ssl;
-	if (!written && content_type == SSL3_RT_HEADER)
+	if (!written && content_type == SSL3_RT_HEADER) {
 		tls->idle_records++;
-	if (content_type == SSL3_RT_HANDSHAKE && len &&
-	    *(const uint8_t *)data == SSL3_MT_KEY_UPDATE)
+		if (len >= KT_RECORD_HEADER_LEN)
+			tls->record_len = (uint16_t)(bytes[3] << 8 | bytes[4]);
+	}
+	if (content_type == SSL3_RT_HANDSHAKE && len && *bytes == SSL3_MT_KEY_UPDATE)
 		key_changed(tls, written ? SENDING : RECEIVING);
 }
 
