@@ -52,15 +52,15 @@ KT_WARN_UNUSED ssize_t kt_recv(int fd, void *buf, size_t len, int *ret_alert);
 /*
  * Some of these bytes, as send: returns how many. The kernel may keep the end of a record that TCP
  * had no room for, which a FIN then overtakes; so no more than a share of the send buffer is sent,
- * and only when the socket is writable. -EAGAIN, -EINTR; -EPIPE, without a SIGPIPE; -ECONNRESET and
- * the like. SO_SNDTIMEO does not count. Not after kt_shutdown: the kernel takes such bytes and
- * drops them.
+ * and only when the socket is writable: it waits for that as long as SO_SNDTIMEO says, a
+ * non-blocking one not at all. -EAGAIN: it still is not; -EINTR; -EPIPE, without a SIGPIPE;
+ * -ECONNRESET and the like. Not after kt_shutdown: the kernel takes such bytes and drops them.
  */
 KT_WARN_UNUSED ssize_t kt_send(int fd, const void *data, size_t len);
 
 /*
  * Say that all was sent: close_notify and FIN. Reading goes on, until the peer says the same.
- * -EAGAIN: the socket is full, nothing was done; -EINTR, likewise; -EPIPE: it was said before, or
+ * -EAGAIN: the socket is full (see kt_send), nothing was done; -EINTR, likewise; -EPIPE: it was said before, or
  * nobody listens; -ECONNRESET and the like.
  */
 KT_WARN_UNUSED int kt_shutdown(int fd);
@@ -68,7 +68,7 @@ KT_WARN_UNUSED int kt_shutdown(int fd);
 /*
  * kt_shutdown, unless that was done before, and close(2). The descriptor is closed in any case;
  * an error is kt_shutdown's, and says that the peer will not take what it got for the whole: so
- * with -EAGAIN, on a non-blocking socket that is full.
+ * with -EAGAIN, on a socket that stays full.
  *
  * A socket that is closed while the peer still sends answers with RST, which may overtake the last
  * bytes: whoever has to be sure calls kt_shutdown, reads to the end, and then this. (What has come

@@ -284,6 +284,7 @@ RECORD(certificate, KT_RECORD_HANDSHAKE, {11, 0, 0, 1, 0}, 5, "protocol_error", 
 RECORD(ticket, KT_RECORD_HANDSHAKE, {4, 0, 0, 1, 0}, 5, "protocol_error", 10);
 RECORD(change_cipher_spec, KT_RECORD_CHANGE_CIPHER_SPEC, {1}, 1, "protocol_error", 10);
 RECORD(half_an_alert, KT_RECORD_ALERT, {2}, 1, "protocol_error", 10);
+RECORD(alert_and_more, KT_RECORD_ALERT, {1, 0, 0}, 3, "protocol_error", 10);
 RECORD(empty_alert, KT_RECORD_ALERT, {0}, 0, "protocol_error", 10);
 RECORD(empty_handshake, KT_RECORD_HANDSHAKE, {0}, 0, "protocol_error", 10);
 RECORD(alert_bad_certificate, KT_RECORD_ALERT, {2, 42}, 2, "alert_bad_certificate", 0);

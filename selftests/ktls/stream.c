@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../harness.h"
@@ -259,6 +260,23 @@ TEST_F(stream, close_of_a_full_socket_tells_that_it_was_not_said)
 	test_fill(self->fd, self->peer);
 	EXPECT_EQ(-EAGAIN, kt_close(self->fd));
 	EXPECT_EQ(-1, fcntl(self->fd, F_GETFD));
+	self->fd = -1;
+}
+
+TEST_F(stream, full_socket_is_waited_for_as_long_as_it_says)
+{
+	const struct timeval limit = {.tv_usec = 30000};
+	struct timespec before, after;
+
+	test_fill(self->fd, self->peer);
+	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, 0));
+	ASSERT_EQ(0, setsockopt(self->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit));
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	EXPECT_EQ(-EAGAIN, kt_send(self->fd, "x", 1));
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	EXPECT_LE(30, (after.tv_sec - before.tv_sec) * 1000 +
+			      (after.tv_nsec - before.tv_nsec) / 1000000);
+	EXPECT_EQ(-EAGAIN, kt_close(self->fd));
 	self->fd = -1;
 }
 

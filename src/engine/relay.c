@@ -195,10 +195,10 @@ static void heed(struct kt_conn *conn, uint8_t level, uint8_t description)
 	}
 }
 
-/* An empty record comes without a block. */
+/* One alert a record, whole (RFC 8446 §5.1). An empty record comes without a block. */
 static void up_alert(struct kt_conn *conn, size_t len)
 {
-	if (len < KT_ALERT_LEN)
+	if (len != KT_ALERT_LEN)
 		kt_close_abrupt(conn, "protocol_error", KT_ALERT_UNEXPECTED_MESSAGE);
 	else
 		heed(conn, conn->up.buf[0], conn->up.buf[1]);

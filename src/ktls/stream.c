@@ -2,9 +2,11 @@
 #include <ktrust/stream.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <ktrust/ktls.h>
@@ -101,15 +103,29 @@ ssize_t kt_recv(int fd, void *buf, size_t len, int *ret_alert)
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
+/* How long a send on this socket may wait, for poll(2): SO_SNDTIMEO, unless it may not at all. */
+static int patience_ms(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct timeval limit = {0};
+	socklen_t len = sizeof limit;
+
+	if (flags < 0 || flags & O_NONBLOCK)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &len) ||
+	    (!limit.tv_sec && !limit.tv_usec) || limit.tv_sec >= INT_MAX / 1000)
+		return -1;
+	return (int)(limit.tv_sec * 1000 + (limit.tv_usec + 999) / 1000);
+}
+
 /* Writable means in Linux that a third of the send buffer is free (sk_stream_is_writeable). */
 static int await_room(int fd)
 {
 	struct pollfd room = {.fd = fd, .events = POLLOUT};
-	int flags = fcntl(fd, F_GETFL), ready;
+	int ready = poll(&room, 1, 0);
 
-	if (flags < 0)
-		return -errno;
-	ready = poll(&room, 1, flags & O_NONBLOCK ? 0 : -1);
+	if (!ready)
+		ready = poll(&room, 1, patience_ms(fd));
 	if (ready < 0)
 		return -errno;
 	/* A socket that is over is ready too, and the send will say why. */

@@ -75,6 +75,7 @@ static void *serve(void *arg)
 	ssize_t got;
 
 	setsockopt(handoff->fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof idle);
+	setsockopt(handoff->fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof idle);
 	while ((got = kt_recv(handoff->fd, buf, sizeof buf, &alert)) > 0) {
 		got = send_all(handoff->fd, buf, (size_t)got);
 		if (got < 0)
