@@ -150,7 +150,7 @@ TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/budget engine/handoff engine/handshake engine/hostile engine/injected engine/injected_keys engine/limits engine/names engine/origin engine/proxy \
+TESTS_engine := engine/address engine/backend engine/blocks engine/budget engine/handoff engine/handshake engine/hostile engine/injected engine/injected_keys engine/limits engine/names engine/origin engine/proxy \
 	engine/proxy_v2 engine/rekey engine/relay \
 	engine/slab \
 	engine/soak engine/split engine/tickets engine/tight engine/upstream
@@ -232,7 +232,7 @@ TEST_LIBS_verify/revocation := $(call wrap,kt_crl_serials_new)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
 TEST_LIBS_engine/injected := $(call wrap,kt_ktls_probe kt_ktls_supports kt_ktls_attach kt_ktls_install kt_conn_complete explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_engine/injected_keys := $(TEST_LIBS_engine/injected)
-TEST_LIBS_engine/tight := $(call wrap,kt_blocks_grow)
+TEST_LIBS_engine/blocks := $(call wrap,kt_blocks_grow)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_tls/fast_keys := $(call wrap,pthread_mutex_lock)
 TEST_LIBS_handoff/socket := $(call wrap,kt_ktls_state)

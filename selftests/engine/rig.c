@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +58,30 @@ int tcp_connect(const struct kt_address *address)
 	ASSERT_EQ(0, setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
 	connect_with_limit(fd, address);
 	return fd;
+}
+
+static void set_limits(const char *path, const char *limits)
+{
+	int file = open(path, O_WRONLY);
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(strlen(limits), write(file, limits, strlen(limits)));
+	close(file);
+}
+
+bool rig_own_network(const char *wmem)
+{
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	int fd;
+
+	if (unshare(CLONE_NEWNET))
+		return false;
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	ASSERT_EQ(0, ioctl(fd, SIOCSIFFLAGS, &lo));
+	close(fd);
+	set_limits("/proc/sys/net/ipv4/tcp_wmem", wmem);
+	set_limits("/proc/sys/net/ipv4/tcp_rmem", "4096 65536 65536");
+	return true;
 }
 
 /* False: the other side is gone. */

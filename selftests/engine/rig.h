@@ -70,6 +70,12 @@ struct rig {
 	unsigned int fds;
 };
 
+/*
+ * Before all else: a network of its own for this process, whose sockets have these limits
+ * (net.ipv4.tcp_wmem; tcp(7)). False: it may have none.
+ */
+bool rig_own_network(const char *wmem);
+
 void rig_init(struct rig *rig, const struct rig_options *options);
 
 /* A second engine; its errno, or 0. */
