@@ -122,7 +122,7 @@ SRC_daemon := $(SRC_config) src/daemon/files.c \
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \
 	src/cli/trace_text.c src/cli/trace_words.c
 SRC_cli := $(SRC_cli_trace) src/cli/ask.c src/cli/bench.c src/cli/conns.c src/cli/credentials.c src/cli/dial.c src/cli/dial_keys.c src/cli/dial_pump.c \
-	src/cli/dial_race.c src/cli/dial_reach.c src/cli/dial_tell.c src/cli/dial_tls.c src/cli/doctor.c \
+	src/cli/dial_race.c src/cli/dial_reach.c src/cli/dial_tell.c src/cli/dial_tls.c src/cli/dial_words.c src/cli/doctor.c \
 	src/cli/main.c src/cli/pool.c src/cli/pool_diff.c src/cli/pool_life.c \
 	src/cli/pool_manifest.c src/cli/pool_show.c src/cli/read.c src/cli/roots.c \
 	src/cli/roots_print.c src/cli/stats.c src/cli/verify.c src/cli/verify_batch.c \
@@ -158,7 +158,7 @@ TESTS_control := control/control control/message
 TESTS_config := daemon/config daemon/config_check daemon/config_refused
 TESTS_daemon := $(TESTS_config) daemon/watch
 TESTS_bench := bench/calls bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
-TESTS_cli := cli/dial_keys cli/dial_pump cli/dial_race cli/trace cli/trace_output
+TESTS_cli := cli/dial_broken cli/dial_keys cli/dial_pump cli/dial_race cli/trace cli/trace_output
 
 TEST_ROOMS := error pool verify tls ktls handoff engine trace control daemon bench cli
 TESTS := $(foreach r,$(TEST_ROOMS),$(TESTS_$(r)))
@@ -245,9 +245,12 @@ TEST_OBJ_trace/find = $(OBJ_trace_test)
 TEST_OBJ_trace/kernel = $(OBJ_trace_test)
 TEST_OBJ_trace/probes = $(OBJ_trace_test)
 TEST_OBJ_cli/dial_keys = $(call obj,src/cli/dial_keys.c)
-DIAL_LAB = $(call obj,src/cli/dial_keys.c src/cli/dial_pump.c src/cli/dial_race.c src/cli/dial_reach.c src/cli/dial_tls.c $(SRC_engine_upstream))
+DIAL_LAB = $(call obj,src/cli/dial_keys.c src/cli/dial_pump.c src/cli/dial_race.c src/cli/dial_reach.c src/cli/dial_tls.c \
+	src/cli/dial_words.c $(SRC_engine_upstream))
 TEST_OBJ_cli/dial_pump = $(TLS_LAB) $(DIAL_LAB)
+TEST_OBJ_cli/dial_broken = $(DIAL_LAB)
 TEST_OBJ_cli/dial_race = $(DIAL_LAB)
+TEST_LIBS_cli/dial_broken := $(call wrap,recvmsg send kt_dial_keys_send)
 TEST_LIBS_cli/dial_keys := $(call wrap,kt_ktls_install)
 TEST_OBJ_cli/trace = $(OBJ_trace_test) $(call obj,$(SRC_cli_trace))
 TEST_OBJ_cli/trace_output = $(call obj,$(SRC_trace) $(SRC_cli_trace))

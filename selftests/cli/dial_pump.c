@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ktrust dial, records in the kernel, and keys that have protected all that they may, with a server
- * that is plain OpenSSL: those that the kernel can replace are, and the others end it.
+ * that is plain OpenSSL: those that the kernel can replace are, and the others end it. And records
+ * that it cannot read.
  */
 #include "../../src/cli/dial.h"
 
@@ -293,6 +294,39 @@ TEST_F_TIMEOUT(pump, server_that_keeps_its_key_is_ended, 60)
 {
 	start(self);
 	expect_key_limit(self, many(self, send_down));
+}
+
+/* Of what the kernel takes for a record: written past the server's TLS. */
+static void expect_bad_record(FIXTURE_DATA(pump) * self, const uint8_t header[static 5])
+{
+	uint8_t record[5 + 64] = {0};
+	struct said said;
+
+	start(self);
+	memcpy(record, header, 5);
+	ASSERT_EQ((ssize_t)sizeof record, write(SSL_get_fd(self->ssl), record, sizeof record));
+	await_end(self, &said);
+	EXPECT_EQ(-EPROTO, said.err);
+	EXPECT_EQ(0, strncmp(said.text, "bad_record: ", 12))
+	{
+		TH_LOG("%s", said.text);
+	}
+	EXPECT_FALSE(said.keys_ended);
+}
+
+TEST_F_TIMEOUT(pump, forged_record_is_named, 60)
+{
+	expect_bad_record(self, (const uint8_t[]){23, 3, 3, 0, 64});
+}
+
+TEST_F_TIMEOUT(pump, record_of_another_version_is_named, 60)
+{
+	expect_bad_record(self, (const uint8_t[]){23, 9, 9, 0, 64});
+}
+
+TEST_F_TIMEOUT(pump, record_that_is_too_long_is_named, 60)
+{
+	expect_bad_record(self, (const uint8_t[]){23, 3, 3, 255, 255});
 }
 
 TEST_HARNESS_MAIN

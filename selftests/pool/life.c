@@ -93,7 +93,7 @@ TEST_F(life, commit_publishes_the_candidate_once)
 	EXPECT_EQ(9, current(self).anchors);
 	EXPECT_STREQ("file:next.pem", current(self).source);
 	EXPECT_EQ(-ENOENT, kt_pool_commit_staged(self->pool, 0, &self->change, &self->error));
-	EXPECT_STREQ("nothing is staged", self->error.text);
+	EXPECT_STREQ("nothing is staged (ktrust pool stage)", self->error.text);
 	EXPECT_NULL(kt_pool_staged(self->pool));
 }
 

@@ -2,7 +2,7 @@
 /*
  * The parts of the verb `ktrust dial`: reach the server (dial_reach.c, dial_race.c), shake hands
  * (dial_tls.c), carry bytes both ways (dial_pump.c) and replace keys (dial_keys.c), tell
- * (dial_tell.c).
+ * (dial_tell.c, dial_words.c).
  *
  * Threads: one. Everything but the pump ends by the deadline of the struct.
  */
@@ -83,6 +83,9 @@ KT_WARN_UNUSED int kt_dial_shake(struct kt_dial *dial, struct kt_error *error);
  * keys that cannot be replaced; else what failed.
  */
 KT_WARN_UNUSED int kt_dial_pump(struct kt_dial *dial, struct kt_error *error);
+
+/* What this name of a failure means, for people; NULL: it has no words. Static storage. */
+const char *kt_dial_words(const char *name);
 
 /* One JSON object on standard error; error: err 0 for an accepted handshake. */
 void kt_dial_tell_json(const struct kt_dial *dial, const struct kt_error *error);

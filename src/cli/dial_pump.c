@@ -48,8 +48,28 @@ static int fail(struct pump *pump, int err, const char *why)
 	return kt_error_set(pump->error, err, pump->dial->target, 0, "%s", why);
 }
 
+/* With a name that has words: what it means, too. */
+static int fail_as(struct pump *pump, const char *name)
+{
+	const char *words = kt_dial_words(name);
+
+	return kt_error_set(pump->error, EPROTO, pump->dial->target, 0, "%s%s%s", name,
+			    words ? ": " : "", words ? words : "");
+}
+
+/*
+ * The kernel's TLS cannot read a record. It keeps that for the socket's next call, whichever it is.
+ */
+static bool is_bad_record(const struct pump *pump, int err)
+{
+	return !pump->dial->tls && (err == EBADMSG || err == EINVAL || err == EMSGSIZE);
+}
+
+/* A call of the socket failed. */
 static int broken(struct pump *pump, int err)
 {
+	if (is_bad_record(pump, err))
+		return fail_as(pump, "bad_record");
 	return kt_error_set(pump->error, err, pump->dial->target, 0, "the connection broke: %s",
 			    strerror(err));
 }
@@ -113,6 +133,14 @@ static int send_records(struct pump *pump)
 	return 0;
 }
 
+/* Either sending it failed, or the kernel did not take the key behind it. */
+static int no_next_key(struct pump *pump, int err)
+{
+	if (err == EINVAL || err == EBUSY)
+		return fail(pump, err, "rekey_failed: the kernel does not take our next key");
+	return broken(pump, err);
+}
+
 static int send_plain(struct pump *pump)
 {
 	struct kt_dial_keys *keys = &pump->dial->keys;
@@ -124,7 +152,7 @@ static int send_plain(struct pump *pump)
 		int err = kt_dial_keys_send(keys, pump->dial->fd);
 
 		if (err)
-			return err == -EAGAIN ? 0 : broken(pump, -err);
+			return err == -EAGAIN ? 0 : no_next_key(pump, -err);
 	}
 	if (!len)
 		return 0;
@@ -180,14 +208,14 @@ static int take_alert(struct pump *pump, size_t len)
 	uint8_t level = pump->down_data[0], description = pump->down_data[1];
 
 	if (len < KT_ALERT_LEN)
-		return fail(pump, EPROTO, "protocol_error");
+		return fail_as(pump, "protocol_error");
 	if (description == KT_ALERT_CLOSE_NOTIFY) {
 		pump->down_open = false;
 		return 0;
 	}
 	if (description == USER_CANCELED ||
 	    (level == LEVEL_WARNING && pump->dial->info.version != KT_TLS_1_3))
-		return ++pump->warnings > WARNINGS_MAX ? fail(pump, EPROTO, "protocol_error") : 0;
+		return ++pump->warnings > WARNINGS_MAX ? fail_as(pump, "protocol_error") : 0;
 	pump->dial->refused = true;
 	return kt_error_set(pump->error, EACCES, pump->dial->target, 0,
 			    "the server ended it with alert %u (%s)", (unsigned int)description,
@@ -208,7 +236,7 @@ static int take_message(struct pump *pump, size_t at, size_t len)
 	if (end)
 		return end_of_keys(pump, why);
 	say_alert(pump, alert);
-	return fail(pump, EPROTO, why);
+	return fail_as(pump, why);
 }
 
 static int take_data(struct pump *pump, size_t len)
@@ -216,7 +244,7 @@ static int take_data(struct pump *pump, size_t len)
 	const char *ended = kt_dial_keys_used(&pump->dial->keys, KT_RX, len);
 
 	if (!kt_tickets_data(&pump->dial->tickets, len))
-		return fail(pump, EPROTO, "protocol_error");
+		return fail_as(pump, "protocol_error");
 	if (ended)
 		return end_of_keys(pump, ended);
 	if (len)
@@ -234,7 +262,7 @@ static int take_handshake(struct pump *pump, size_t len)
 
 	if (dropped == (ssize_t)len)
 		return 0;
-	return dropped < 0 ? fail(pump, EPROTO, "protocol_error")
+	return dropped < 0 ? fail_as(pump, "protocol_error")
 			   : take_message(pump, (size_t)dropped, len);
 }
 
@@ -248,7 +276,7 @@ static int take_record(struct pump *pump, int type, size_t len)
 	case KT_RECORD_HANDSHAKE:
 		return take_handshake(pump, len);
 	default:
-		return fail(pump, EPROTO, "protocol_error");
+		return fail_as(pump, "protocol_error");
 	}
 }
 
@@ -268,8 +296,6 @@ static int receive_offloaded(struct pump *pump)
 			     .msg_controllen = sizeof control};
 	ssize_t n = recvmsg(pump->dial->fd, &msg, 0);
 
-	if (n < 0 && errno == EBADMSG)
-		return fail(pump, EPROTO, "bad_record");
 	/* The kernel waits for a key, and we saw no KeyUpdate. */
 	if (n < 0 && errno == EKEYEXPIRED)
 		return end_of_keys(pump, "key_update: the kernel waits for the server's next key "
@@ -293,7 +319,7 @@ static int failed_here(struct pump *pump)
 		return fail(pump, EKEYEXPIRED, kt_dial_key_limit);
 	}
 	if (alert < 0)
-		return fail(pump, EPROTO, failure ? failure : "internal");
+		return fail_as(pump, failure ? failure : "internal");
 	pump->dial->refused = true;
 	return kt_error_set(pump->error, EACCES, pump->dial->target, 0,
 			    "the server ended it with alert %d (%s)", alert, kt_alert_name(alert));
@@ -326,7 +352,7 @@ static int receive_records(struct pump *pump)
 	if (!n)
 		return truncated(pump);
 	if (kt_tls_input(pump->dial->tls, data, (size_t)n) < 0)
-		return fail(pump, EPROTO, "internal");
+		return fail_as(pump, "internal");
 	return decrypt(pump);
 }
 
@@ -414,7 +440,7 @@ int kt_dial_pump(struct kt_dial *dial, struct kt_error *error)
 		if (poll(fds, FDS, -1) >= 0)
 			err = act(&pump, fds);
 		else if (errno != EINTR)
-			err = broken(&pump, errno);
+			err = fail(&pump, errno, strerror(errno));
 	}
 	explicit_bzero(&pump, sizeof pump);
 	return err;

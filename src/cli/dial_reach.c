@@ -108,9 +108,20 @@ static int hear(struct kt_dial *dial, struct kt_upstream *upstream)
 	return 0;
 }
 
+/* Its name, what the proxy said, and what that means. */
+static int denied(const struct kt_dial *dial, const struct kt_upstream *upstream,
+		  struct kt_error *error)
+{
+	const char *failure = kt_upstream_failure(upstream), *detail = kt_upstream_detail(upstream);
+	const char *words = kt_dial_words(failure);
+
+	return kt_error_set(error, ECONNREFUSED, dial->proxy.address, 0, "the proxy: %s%s%s%s%s",
+			    failure, detail[0] ? ": " : "", detail, words ? ": " : "",
+			    words ? words : "");
+}
+
 static int talk(struct kt_dial *dial, struct kt_upstream *upstream, struct kt_error *error)
 {
-	const char *where = dial->proxy.address, *detail = kt_upstream_detail(upstream);
 	int err = 0;
 
 	while (upstream->status == KT_UPSTREAM_AGAIN && !err) {
@@ -119,11 +130,9 @@ static int talk(struct kt_dial *dial, struct kt_upstream *upstream, struct kt_er
 			err = hear(dial, upstream);
 	}
 	if (err)
-		return kt_error_set(error, -err, where, 0, "the proxy: %s", strerror(-err));
-	if (upstream->status == KT_UPSTREAM_DONE)
-		return 0;
-	return kt_error_set(error, ECONNREFUSED, where, 0, "the proxy: %s%s%s",
-			    kt_upstream_failure(upstream), detail[0] ? ": " : "", detail);
+		return kt_error_set(error, -err, dial->proxy.address, 0, "the proxy: %s",
+				    strerror(-err));
+	return upstream->status == KT_UPSTREAM_DONE ? 0 : denied(dial, upstream, error);
 }
 
 static int pass_proxy(struct kt_dial *dial, struct kt_error *error)

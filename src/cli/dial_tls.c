@@ -48,11 +48,12 @@ static int run(struct kt_dial *dial)
 	return err ? err : status;
 }
 
-/* What the handshake ended by, as an error; its text is the outcome's name. */
+/* What the handshake ended by, as an error; its text has the outcome's name. */
 static int refuse(struct kt_dial *dial, struct kt_error *error)
 {
 	const char *failure = kt_tls_failure(dial->tls);
 	const struct kt_verdict *verdict = &dial->info.verdict;
+	const char *words = kt_dial_words(failure);
 
 	dial->refused = true;
 	if (dial->info.verified && verdict->code != KT_ACCEPTED)
@@ -63,7 +64,8 @@ static int refuse(struct kt_dial *dial, struct kt_error *error)
 			error, EACCES, dial->target, 0, "the server refused us with alert %d (%s)",
 			kt_tls_peer_alert(dial->tls), kt_alert_name(kt_tls_peer_alert(dial->tls)));
 	dial->refused = false;
-	return kt_error_set(error, EPROTO, dial->target, 0, "no handshake: %s", failure);
+	return kt_error_set(error, EPROTO, dial->target, 0, "no handshake: %s%s%s", failure,
+			    words ? ": " : "", words ? words : "");
 }
 
 /* ---- Records in the kernel ------------------------------------------------------------------- */

@@ -11,6 +11,8 @@
 #include <ktrust/pool.h>
 #include <ktrust/roots.h>
 
+#include "../control/control.h"
+
 static int gather(const struct kt_cli_pool_args *args, struct kt_anchor_set *set,
 		  struct kt_error *error)
 {
@@ -82,6 +84,22 @@ static int put(const struct kt_cli_pool_args *args, const char *text)
 	return KT_EXIT_TROUBLE;
 }
 
+/* What was written, or would be: the manifest itself is text, for whoever reads it. */
+static int put_json(const struct kt_cli_pool_args *args, const struct kt_manifest *manifest,
+		    const char *text)
+{
+	json_t *object;
+
+	if (args->out && put(args, text))
+		return KT_EXIT_TROUBLE;
+	object = json_pack("{s:I, s:I, s:I, s:o, s:b, s:o, s:s}", "epoch",
+			   (json_int_t)manifest->epoch, "anchors", (json_int_t)manifest->anchors,
+			   "crls", (json_int_t)manifest->crls, "digest",
+			   kt_json_digest(manifest->digest, sizeof manifest->digest), "signed",
+			   args->key != NULL, "out", kt_json_text(args->out), "manifest", text);
+	return kt_print_json(object);
+}
+
 int kt_cli_pool_manifest(const struct kt_cli_pool_args *args)
 {
 	struct kt_anchor_set *set = kt_anchor_set_new();
@@ -102,7 +120,7 @@ int kt_cli_pool_manifest(const struct kt_cli_pool_args *args)
 		ret = kt_manifest_write(&manifest, args->key, text, &error);
 	kt_anchor_set_free(set);
 	if (!ret)
-		return put(args, text);
+		return args->ask.json ? put_json(args, &manifest, text) : put(args, text);
 	kt_complain(&error);
 	return KT_EXIT_TROUBLE;
 }

@@ -35,8 +35,8 @@ static rlim_t count_doors(const struct kt_config *config)
 /* At least one, since whether the daemon can start at all is for those to say who open files. */
 static rlim_t connections_in(rlim_t files, const struct kt_config *config)
 {
-	rlim_t taken = FILES_OF_DAEMON +
-		       count_workers(config) * (FILES_OF_WORKER + count_doors(config));
+	rlim_t taken =
+		FILES_OF_DAEMON + count_workers(config) * (FILES_OF_WORKER + count_doors(config));
 
 	if (files < taken + FILES_OF_CONNECTION)
 		return 1;
@@ -59,8 +59,9 @@ void kt_files_raise(struct kt_config *config)
 	if (config->connections_max <= most)
 		return;
 	kt_log(LOG_WARNING,
-	       "connections-max %u is more than %llu open files can hold: it is %llu now (raise "
-	       "LimitNOFILE= or ulimit -n, or lower connections-max)",
+	       "connections-max %u is more than %llu open files can hold, for each connection "
+	       "takes "
+	       "two: it is %llu now (raise LimitNOFILE= or ulimit -n, or lower connections-max)",
 	       config->connections_max, (unsigned long long)files.rlim_cur,
 	       (unsigned long long)most);
 	config->connections_max = (unsigned int)most;

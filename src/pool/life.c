@@ -82,7 +82,7 @@ const struct kt_snapshot *kt_pool_staged(const struct kt_pool *pool)
 
 static int nothing_staged(const struct kt_pool *pool, struct kt_error *error)
 {
-	return kt_error_set(error, ENOENT, pool->name, 0, "nothing is staged");
+	return kt_error_set(error, ENOENT, pool->name, 0, "nothing is staged (ktrust pool stage)");
 }
 
 int kt_pool_unstage(struct kt_pool *pool, struct kt_error *error)
