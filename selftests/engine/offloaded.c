@@ -38,6 +38,14 @@ bool __wrap_kt_ktls_supports(const struct kt_ktls_support *support, uint16_t ver
 	return __real_kt_ktls_supports(support, version, cipher);
 }
 
+/* It stays open: another thread's it is. */
+static void reset(int fd)
+{
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+	ASSERT_EQ(0, connect(fd, &nobody, sizeof nobody));
+}
+
 /* Not once the peer's FIN is here (net/tls/tls_main.c: tls_init). */
 int __wrap_kt_ktls_attach(int fd)
 {
@@ -45,7 +53,7 @@ int __wrap_kt_ktls_attach(int fd)
 	socklen_t len = sizeof info;
 
 	if (kernel.attach_resets && kernel.offloads)
-		abort_fd(kernel.attach_resets);
+		reset(kernel.attach_resets);
 	if (kernel.attach_err)
 		return kernel.attach_err;
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))

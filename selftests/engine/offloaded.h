@@ -21,12 +21,12 @@ struct installed {
 
 struct kernel {
 	bool rekey;
-	int attach_err;
-	int attach_resets; /* the client's socket, which is reset then; 0: none */
-	bool offloads;	   /* it was asked for a cipher: now by a connection */
+	_Atomic int attach_err;
+	_Atomic int attach_resets; /* the client's socket, which is reset then; 0: none */
+	_Atomic bool offloads;	   /* it was asked for a cipher: now by a connection */
 	/* The installation with this number (from 1) fails; 0: none. */
-	unsigned int install_fails;
-	int install_err;
+	_Atomic unsigned int install_fails;
+	_Atomic int install_err;
 	_Atomic int header_err;	   /* of the first piece of a PROXY header; 0: what it says */
 	_Atomic int type;	   /* of the next record that comes; 0: data */
 	_Atomic bool empty;	   /* what is read of it stands for nothing */
