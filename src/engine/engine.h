@@ -312,8 +312,8 @@ void kt_engine_get_certificates_stats(const struct kt_engine *engine,
  *   proxy_timeout      no whole PROXY header in the time that a handshake has
  *   handshake_timeout  not done in time (silence, dribbling)
  *   peer_reset         the client reset the connection
- *   peer_closed        also: kTLS is required, and the client ended its side (FIN) with its last
- *                      words of the handshake, or soon after; the kernel attaches no such socket
+ *   peer_closed        also: kTLS is required, and the client had ended its side (FIN) before it
+ *                      was answered for the first time; the kernel attaches no such socket
  *   ktls_unsupported   kTLS is required, and this kernel does not know the cipher
  *   ktls_failed        the kernel took no key, after the point where userspace could go on; or kTLS
  *                      is required and could not be attached
@@ -376,6 +376,7 @@ void kt_engine_each_version(const struct kt_engine *engine,
  *                       none has taken it: nobody listens; it takes no more; it is another user's,
  *                       or lets us not in. no_descriptors: too many are under way
  *   idle_timeout        no byte was delivered either way for so long
+ *   stalled             it kept a block for hold_timeout_ms while other reads waited for one
  *   drained             cut by kt_engine_drain
  *   internal            no memory
  * Of an origin "the client" above is the server, and the backend is our plain client, whose names
