@@ -48,6 +48,8 @@ ANSWER(send_ekeyexpired, KT_OP_CLIENT_SEND, -EKEYEXPIRED, "io_error", 0);
 ANSWER(send_enomem, KT_OP_CLIENT_SEND, -ENOMEM, "internal", 0);
 ANSWER(send_ebusy, KT_OP_CLIENT_SEND, -EBUSY, "io_error", 0);
 ANSWER(send_epipe, KT_OP_CLIENT_SEND, -EPIPE, "reset", 0);
+ANSWER(backend_recv_eio, KT_OP_BACKEND_RECV, -EIO, "backend_error", 80);
+ANSWER(backend_recv_etimedout, KT_OP_BACKEND_RECV, -ETIMEDOUT, "backend_error", 80);
 
 FIXTURE_SETUP(answer)
 {

@@ -394,6 +394,26 @@ TEST_F(origin, cut_stream_resets_the_client)
 	rig_await_ends(&self->rig, "truncated", 1);
 }
 
+/* The first byte that it does not take is answered by RST, one after that cannot be sent. */
+TEST_F(origin, client_that_is_done_and_takes_no_more)
+{
+	unsigned int fds;
+	char byte;
+
+	start(self, variant, (struct rig_options){0});
+	establish(self);
+	close(self->client);
+	self->client = -1;
+	EXPECT_EQ(PEER_CLOSED, peer_read(&self->server, &byte, 1));
+	fds = test_open_fds();
+	for (uint64_t sent = 0; test_open_fds() == fds; sent++) {
+		WAIT_UNTIL(rig_stats(&self->rig).bytes_in == sent || test_open_fds() < fds);
+		peer_write(&self->server, "x", 1);
+	}
+	end_server(self);
+	rig_await_ends(&self->rig, "client_closed", 1);
+}
+
 TEST_F(origin, reset_of_the_client_is_no_clean_end)
 {
 	char byte;
