@@ -70,6 +70,7 @@ static uint64_t stalled_due_ns(const struct kt_worker *worker)
 static uint64_t wait_ns(const struct kt_worker *worker)
 {
 	uint64_t next = kt_doors_retry_ns(worker), now = kt_monotonic_ns();
+	uint64_t stalled_ns = stalled_due_ns(worker);
 	const struct kt_conn *conn;
 
 	for (int timer = 0; timer < KT_TIMER_COUNT; timer++) {
@@ -83,8 +84,8 @@ static uint64_t wait_ns(const struct kt_worker *worker)
 		if (due < next)
 			next = due;
 	}
-	if (stalled_due_ns(worker) < next)
-		next = stalled_due_ns(worker);
+	if (stalled_ns < next)
+		next = stalled_ns;
 	if (next == UINT64_MAX)
 		return UINT64_MAX;
 	return next > now ? next - now : 0;

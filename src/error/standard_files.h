@@ -4,8 +4,8 @@
  * next file or socket that it opens would have such a number then: what is printed, be it what a
  * peer said under TLS, would go out over a socket as it is, logs would go into whatever file.
  */
-#ifndef KT_ERROR_STANDARD_FILES_H
-#define KT_ERROR_STANDARD_FILES_H
+#ifndef KTRUST_ERROR_STANDARD_FILES_H
+#define KTRUST_ERROR_STANDARD_FILES_H
 
 #include <errno.h>
 #include <fcntl.h>
