@@ -99,7 +99,7 @@ SRC_engine := src/engine/alerts.c src/engine/backend.c src/engine/blocks.c src/e
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
 	src/engine/handoff.c src/engine/handshake.c src/engine/keys.c src/engine/listen.c src/engine/names.c src/engine/network.c \
 	src/engine/proxy.c $(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c \
-	$(SRC_engine_upstream) src/engine/target.c src/engine/worker.c
+	$(SRC_engine_upstream) src/engine/target.c src/engine/watchdog.c src/engine/worker.c
 SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c \
 	src/trace/why.c
 SRC_control := src/control/connection.c src/control/json.c src/control/listen.c \
@@ -150,10 +150,10 @@ TESTS_verify := verify/algorithm verify/allow verify/anchors verify/cache verify
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/blocks engine/budget engine/handoff engine/handshake engine/hostile engine/injected engine/injected_keys engine/limits engine/names engine/origin engine/proxy \
+TESTS_engine := engine/address engine/backend engine/blocks engine/budget engine/flood engine/handoff engine/handshake engine/hostile engine/injected engine/injected_keys engine/limits engine/names engine/origin engine/proxy \
 	engine/proxy_v2 engine/rekey engine/relay \
 	engine/slab \
-	engine/soak engine/split engine/tickets engine/tight engine/upstream
+	engine/soak engine/split engine/tickets engine/tight engine/upstream engine/watchdog
 TESTS_control := control/control control/message
 TESTS_config := daemon/config daemon/config_check daemon/config_refused
 TESTS_daemon := $(TESTS_config) daemon/watch
@@ -212,6 +212,7 @@ ENGINE_LAB = $(call obj,$(SRC_engine) selftests/engine/rig.c selftests/tls/keys.
 $(foreach t,$(TESTS_engine),$(eval TEST_OBJ_$(t) = $$(ENGINE_LAB)))
 TEST_OBJ_engine/injected += $(call obj,selftests/engine/offloaded.c selftests/engine/stand_in.c)
 TEST_OBJ_engine/injected_keys += $(call obj,selftests/engine/offloaded.c selftests/engine/stand_in.c)
+TEST_OBJ_engine/watchdog += $(call obj,selftests/engine/offloaded.c selftests/engine/stand_in.c)
 TEST_LIBS := -lssl -lcrypto -lpsl -lurcu-bp -luring -lbpf -ljansson -lm
 
 # Calls that these tests answer themselves, to show what each answer leads to.
@@ -232,6 +233,8 @@ TEST_LIBS_verify/revocation := $(call wrap,kt_crl_serials_new)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
 TEST_LIBS_engine/injected := $(call wrap,kt_ktls_probe kt_ktls_supports kt_ktls_attach kt_ktls_install kt_conn_complete explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_engine/injected_keys := $(TEST_LIBS_engine/injected)
+TEST_LIBS_engine/watchdog := $(TEST_LIBS_engine/injected) $(call wrap,io_uring_submit_and_wait io_uring_submit_and_wait_timeout \
+	getsockopt setsockopt pthread_create)
 TEST_LIBS_engine/blocks := $(call wrap,kt_blocks_grow)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
 TEST_LIBS_tls/fast_keys := $(call wrap,pthread_mutex_lock)

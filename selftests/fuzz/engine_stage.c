@@ -36,8 +36,8 @@ static _Thread_local struct stage *mine; /* a worker's */
 
 /* ---- In step --------------------------------------------------------------------------------- */
 
-void __real_kt_ring_wait(struct io_uring *ring, uint64_t timeout_ns);
-void __wrap_kt_ring_wait(struct io_uring *ring, uint64_t timeout_ns);
+void __real_kt_ring_wait(struct kt_ring *ring, uint64_t timeout_ns);
+void __wrap_kt_ring_wait(struct kt_ring *ring, uint64_t timeout_ns);
 int __real_clock_gettime(clockid_t clock, struct timespec *ret_time);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
 void *__real_malloc(size_t size);
@@ -47,7 +47,7 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__real_realloc(void *at, size_t size);
 void *__wrap_realloc(void *at, size_t size);
 
-static struct stage *stage_of(const struct io_uring *ring)
+static struct stage *stage_of(const struct kt_ring *ring)
 {
 	for (int i = 0; i < STAGE_KINDS; i++)
 		if (stages[i].worker && ring == &stages[i].worker->ring)
@@ -97,7 +97,7 @@ static void shape_all(struct io_uring *ring)
 		shape(&ring->sq.sqes[i & ring->sq.ring_mask]);
 }
 
-void __wrap_kt_ring_wait(struct io_uring *ring, uint64_t timeout_ns)
+void __wrap_kt_ring_wait(struct kt_ring *ring, uint64_t timeout_ns)
 {
 	if (!mine)
 		mine = stage_of(ring);
@@ -105,14 +105,14 @@ void __wrap_kt_ring_wait(struct io_uring *ring, uint64_t timeout_ns)
 		__real_kt_ring_wait(ring, timeout_ns);
 		return;
 	}
-	shape_all(ring);
+	shape_all(&ring->uring);
 	__real_kt_ring_wait(ring, 0);
 	require(++rounds < ROUNDS_MAX);
-	if (io_uring_cq_ready(ring) || !timeout_ns)
+	if (io_uring_cq_ready(&ring->uring) || !timeout_ns)
 		return;
 	await_packets();
 	__real_kt_ring_wait(ring, 0);
-	if (io_uring_cq_ready(ring))
+	if (io_uring_cq_ready(&ring->uring))
 		return;
 	sem_post(&mine->idle);
 	wait_for(&mine->go);

@@ -141,12 +141,17 @@ void kt_conn_new(struct kt_worker *worker, struct kt_door *door, int fd)
 	kt_conn_settle(conn);
 }
 
-void kt_close_by_reset(int fd)
+void kt_reset_when_closed(int fd)
 {
 	const struct linger now = {.l_onoff = 1, .l_linger = 0};
 
 	/* Where this is refused (AF_UNIX), closing is all there is. */
 	(void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+void kt_close_by_reset(int fd)
+{
+	kt_reset_when_closed(fd);
 	close(fd);
 }
 

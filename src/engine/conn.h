@@ -326,6 +326,7 @@ void kt_backend_cancel(struct kt_conn *conn);
 /* Close the backend's socket once its operations are gone; reset: by RST. */
 void kt_backend_drop(struct kt_conn *conn, bool reset);
 /* The other side must not take what it got, be it nothing, for the whole. */
+void kt_reset_when_closed(int fd);
 void kt_close_by_reset(int fd);
 
 /* ---- proxy.c --------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "listen.h"
+#include "watchdog.h"
 #include "worker.h"
 
 #define HANDSHAKE_TIMEOUT_MS   10000
@@ -24,7 +25,8 @@
 
 struct kt_engine {
 	struct kt_shared shared;
-	unsigned int initialised; /* workers that kt_worker_fini must see */
+	unsigned int initialised;     /* workers that kt_worker_fini must see */
+	struct kt_watchdog *watchdog; /* NULL: no records are the kernel's, or nothing runs */
 };
 
 struct kt_shared *kt_engine_shared(const struct kt_engine *engine)
@@ -457,20 +459,37 @@ int kt_engine_new(const struct kt_engine_options *options, struct kt_engine **re
 	return 0;
 }
 
-int kt_engine_start(struct kt_engine *engine, struct kt_error *error)
+static int start_workers(struct kt_shared *shared, struct kt_error *error)
 {
-	struct kt_shared *shared = &engine->shared;
-
 	for (unsigned int i = 0; i < shared->worker_count; i++) {
 		int err = kt_worker_start(&shared->workers[i]);
 
-		if (err) {
-			kt_engine_drain(engine, 0);
+		if (err)
 			return kt_error_set(error, -err, "engine", 0, "cannot start worker %u: %s",
 					    i, strerror(-err));
-		}
 	}
 	return 0;
+}
+
+static int start_watchdog(struct kt_engine *engine, struct kt_error *error)
+{
+	int err = kt_watchdog_start(&engine->shared, &engine->watchdog);
+
+	if (err)
+		return kt_error_set(error, -err, "engine", 0, "cannot start the watchdog: %s",
+				    strerror(-err));
+	return 0;
+}
+
+int kt_engine_start(struct kt_engine *engine, struct kt_error *error)
+{
+	int err = start_workers(&engine->shared, error);
+
+	if (!err && engine->shared.support.attach)
+		err = start_watchdog(engine, error);
+	if (err)
+		kt_engine_drain(engine, 0);
+	return err;
 }
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
@@ -532,6 +551,8 @@ size_t kt_engine_drain(struct kt_engine *engine, unsigned int timeout_ms)
 	if (!all_stop_in_time(shared, &deadline))
 		order_all(shared, true);
 	join_all(shared);
+	kt_watchdog_stop(engine->watchdog);
+	engine->watchdog = NULL;
 	for (unsigned int i = 0; i < shared->worker_count; i++)
 		cut += shared->workers[i].cut_count;
 	return cut;

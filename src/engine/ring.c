@@ -29,23 +29,24 @@ const char *kt_ring_advice(int err)
 	}
 }
 
-void kt_ring_fini(struct io_uring *ring)
+void kt_ring_fini(struct kt_ring *ring)
 {
-	io_uring_queue_exit(ring);
+	io_uring_queue_exit(&ring->uring);
 }
 
 /*
  * A seccomp profile may let rings be made, and forbid their use: the worker would find out when
  * nobody is there to hear it. A ring that is not enabled yet answers EBADFD.
  */
-static int may_enter(const struct io_uring *ring)
+static int may_enter(const struct kt_ring *ring)
 {
-	if (syscall(__NR_io_uring_enter, ring->ring_fd, 0, 0, 0, NULL, 0) < 0 && errno != EBADFD)
+	if (syscall(__NR_io_uring_enter, ring->uring.ring_fd, 0, 0, 0, NULL, 0) < 0 &&
+	    errno != EBADFD)
 		return -errno;
 	return 0;
 }
 
-int kt_ring_init(struct io_uring *ring, struct kt_error *error)
+int kt_ring_init(struct kt_ring *ring, struct kt_error *error)
 {
 	/* From the newest kernel's way (6.1) to the one all have. */
 	static const unsigned int flags[] = {
@@ -62,7 +63,7 @@ int kt_ring_init(struct io_uring *ring, struct kt_error *error)
 			.cq_entries = COMPLETIONS,
 		};
 
-		err = io_uring_queue_init_params(SUBMISSIONS, ring, &params);
+		err = io_uring_queue_init_params(SUBMISSIONS, &ring->uring, &params);
 	}
 	if (err)
 		return kt_error_set(error, -err, "io_uring", 0, "cannot make a ring: %s%s",
@@ -75,25 +76,36 @@ int kt_ring_init(struct io_uring *ring, struct kt_error *error)
 			    kt_ring_advice(err));
 }
 
-int kt_ring_enable(struct io_uring *ring)
+int kt_ring_enable(struct kt_ring *ring)
 {
 	/* io_uring_enable_rings is declared by liburing 2.3, and not exported by its library. */
-	if (syscall(__NR_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) <
-	    0)
+	if (syscall(__NR_io_uring_register, ring->uring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
+		    0) < 0)
 		return -errno;
 	return 0;
 }
 
-bool kt_ring_reserve(struct io_uring *ring, unsigned int count)
+/* One thread writes it. */
+static void turn(struct kt_ring *ring)
 {
-	if (io_uring_sq_space_left(ring) < count)
-		io_uring_submit(ring);
-	return io_uring_sq_space_left(ring) >= count;
+	unsigned int now = atomic_load_explicit(&ring->turn, memory_order_relaxed);
+
+	atomic_store_explicit(&ring->turn, now + 1, memory_order_release);
 }
 
-struct io_uring_sqe *kt_ring_sqe(struct io_uring *ring, uint64_t user_data)
+bool kt_ring_reserve(struct kt_ring *ring, unsigned int count)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	if (io_uring_sq_space_left(&ring->uring) < count) {
+		turn(ring);
+		io_uring_submit(&ring->uring);
+		turn(ring);
+	}
+	return io_uring_sq_space_left(&ring->uring) >= count;
+}
+
+struct io_uring_sqe *kt_ring_sqe(struct kt_ring *ring, uint64_t user_data)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
 
 	/* More than KT_RING_STEP for one event is a defect of the caller, not a condition. */
 	if (!sqe)
@@ -103,7 +115,7 @@ struct io_uring_sqe *kt_ring_sqe(struct io_uring *ring, uint64_t user_data)
 	return sqe;
 }
 
-void kt_ring_wait(struct io_uring *ring, uint64_t timeout_ns)
+void kt_ring_wait(struct kt_ring *ring, uint64_t timeout_ns)
 {
 	struct __kernel_timespec timeout = {.tv_sec = (int64_t)(timeout_ns / 1000000000),
 					    .tv_nsec = (long long)(timeout_ns % 1000000000)};
@@ -111,10 +123,12 @@ void kt_ring_wait(struct io_uring *ring, uint64_t timeout_ns)
 	struct io_uring_cqe *cqe = NULL;
 	int done;
 
+	turn(ring);
 	if (timeout_ns == UINT64_MAX)
-		done = io_uring_submit_and_wait(ring, 1);
+		done = io_uring_submit_and_wait(&ring->uring, 1);
 	else
-		done = io_uring_submit_and_wait_timeout(ring, &cqe, 1, &timeout, NULL);
+		done = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &timeout, NULL);
+	turn(ring);
 	/*
 	 * EAGAIN, ENOMEM: no memory for requests; EBUSY: completions must be taken first. Anything
 	 * unforeseen must not become a busy loop either.

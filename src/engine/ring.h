@@ -11,6 +11,7 @@
 #define KTRUST_ENGINE_RING_H
 
 #include <liburing.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,22 +19,29 @@
 
 #define KT_RING_STEP 8 /* most submissions that handling one event makes */
 
+struct kt_ring {
+	struct io_uring uring;
+	/* Counts up when the kernel is entered and when it is left: odd in between. For any thread.
+	 */
+	_Atomic unsigned int turn;
+};
+
 /* The ring is disabled until kt_ring_enable, which its only user calls. -EPERM, -ENOSYS, … */
-KT_WARN_UNUSED int kt_ring_init(struct io_uring *ring, struct kt_error *error);
-void kt_ring_fini(struct io_uring *ring);
-KT_WARN_UNUSED int kt_ring_enable(struct io_uring *ring);
+KT_WARN_UNUSED int kt_ring_init(struct kt_ring *ring, struct kt_error *error);
+void kt_ring_fini(struct kt_ring *ring);
+KT_WARN_UNUSED int kt_ring_enable(struct kt_ring *ring);
 
 /* What mends this error of io_uring's calls (-errno), in parentheses behind a blank; "": nothing
  * known. */
 const char *kt_ring_advice(int err);
 
 /* Submits what is queued if there is less room than `count` entries. False: none for now. */
-KT_WARN_UNUSED bool kt_ring_reserve(struct io_uring *ring, unsigned int count);
+KT_WARN_UNUSED bool kt_ring_reserve(struct kt_ring *ring, unsigned int count);
 
 /* An entry out of those reserved. */
-struct io_uring_sqe *kt_ring_sqe(struct io_uring *ring, uint64_t user_data);
+struct io_uring_sqe *kt_ring_sqe(struct kt_ring *ring, uint64_t user_data);
 
 /* Submit, and wait for a completion until timeout_ns have passed (UINT64_MAX: for ever). */
-void kt_ring_wait(struct io_uring *ring, uint64_t timeout_ns);
+void kt_ring_wait(struct kt_ring *ring, uint64_t timeout_ns);
 
 #endif

@@ -3,7 +3,6 @@
 #include "worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -12,6 +11,8 @@
 
 #include "door.h"
 #include "ring.h"
+#include "thread.h"
+#include "watchdog.h"
 
 uint64_t kt_monotonic_ns(void)
 {
@@ -134,13 +135,13 @@ static void reap(struct kt_worker *worker)
 	struct io_uring_cqe *cqe;
 
 	for (unsigned int i = 0; i < REAP_MAX && kt_ring_reserve(&worker->ring, KT_RING_STEP) &&
-				 !io_uring_peek_cqe(&worker->ring, &cqe);
+				 !io_uring_peek_cqe(&worker->ring.uring, &cqe);
 	     i++) {
 		uint64_t data = cqe->user_data;
 		uint32_t flags = cqe->flags;
 		int res = cqe->res;
 
-		io_uring_cqe_seen(&worker->ring, cqe);
+		io_uring_cqe_seen(&worker->ring.uring, cqe);
 		dispatch(worker, data, res, flags);
 	}
 }
@@ -217,6 +218,7 @@ static void *run(void *arg)
 		reap(worker);
 		feed(worker);
 		end_stalled(worker);
+		kt_watchdog_heed(worker);
 		expire(worker);
 		tend_links(worker);
 		if (atomic_load(&worker->cutting))
@@ -229,15 +231,10 @@ static void *run(void *arg)
 
 int kt_worker_start(struct kt_worker *worker)
 {
-	sigset_t all, before;
-	int err;
+	int err = kt_thread_start(&worker->thread, run, worker);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&worker->thread, NULL, run, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
-		return -err;
+		return err;
 	while (sem_wait(&worker->running))
 		;
 	if (worker->start_err) {
@@ -294,7 +291,7 @@ int kt_worker_init(struct kt_worker *worker, struct kt_shared *shared, unsigned 
 	if (err)
 		return err;
 	worker->has_ring = true;
-	err = kt_blocks_init(&worker->blocks, &worker->ring, error);
+	err = kt_blocks_init(&worker->blocks, &worker->ring.uring, error);
 	return err ? err : make_doors(worker, error);
 }
 

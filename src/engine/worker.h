@@ -4,12 +4,11 @@
  *
  * Threads. Everything belongs to the worker's thread while it runs, except: `lock` guards what
  * other threads look at (marked below); the orders are atomics that the controlling thread sets
- * before it wakes the worker.
+ * before it wakes the worker, and so is what the watchdog has to say.
  */
 #ifndef KTRUST_ENGINE_WORKER_H
 #define KTRUST_ENGINE_WORKER_H
 
-#include <liburing.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -24,6 +23,7 @@
 #include "link.h"
 #include "list.h"
 #include "names.h"
+#include "ring.h"
 #include "slab.h"
 #include "stats.h"
 
@@ -117,7 +117,7 @@ struct kt_door {
 struct kt_worker {
 	struct kt_shared *shared;
 	unsigned int index;
-	struct io_uring ring;
+	struct kt_ring ring;
 	bool has_ring;
 	pthread_t thread;
 	bool started;  /* there is a thread to join */
@@ -137,6 +137,8 @@ struct kt_worker {
 	struct kt_list timers[KT_TIMER_COUNT]; /* each ordered by deadline: all its periods equal */
 	uint64_t now_ns;		       /* CLOCK_MONOTONIC, read once a round */
 	size_t cut_count;
+
+	_Atomic uint64_t suspect; /* by the watchdog: a connection's id; 0: none */
 
 	/* Orders of the controlling thread. */
 	_Atomic bool draining; /* take nobody new; return when nobody is left */
