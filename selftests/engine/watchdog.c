@@ -36,12 +36,15 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 /* ---- The kernel ------------------------------------------------------------------------------ */
 
 static struct {
-	_Atomic bool kept;	    /* the worker, in the call */
-	_Atomic bool is_in;	    /* … and it is there */
-	_Atomic uint64_t cookie;    /* of the socket … */
-	_Atomic bool locked;	    /* … whose lock is taken, … */
-	_Atomic uint64_t beside;    /* … and to which so many bytes have come besides content */
-	_Atomic unsigned int asked; /* sockets, while the worker was kept */
+	_Atomic bool kept;	      /* the worker, in the call */
+	_Atomic unsigned int passes;  /* … but may leave it once */
+	_Atomic bool computes;	      /* or when it judges somebody */
+	_Atomic bool is_in;	      /* … and it is there */
+	_Atomic uint64_t cookie;      /* of the socket … */
+	_Atomic bool locked;	      /* … whose lock is taken, … */
+	_Atomic unsigned int held_us; /* or for so long, each time it is asked, … */
+	_Atomic uint64_t beside;      /* … and to which so many bytes have come besides content */
+	_Atomic unsigned int asked;   /* sockets, while the worker was kept */
 	_Atomic unsigned int deafened; /* this socket, or any other */
 	_Atomic unsigned int refused;  /* threads that there shall not be, … */
 	_Atomic unsigned int granted;  /* … after so many */
@@ -53,8 +56,9 @@ static _Thread_local bool is_test;
 
 static void keep(void)
 {
-	while (lock.kept)
+	while (lock.kept && !lock.passes)
 		lock.is_in = true;
+	lock.passes = 0;
 }
 
 int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int count)
@@ -86,10 +90,14 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 	if (is_test || level != IPPROTO_TCP || name != TCP_INFO)
 		return __real_getsockopt(fd, level, name, value, len);
+	while (lock.computes)
+		lock.is_in = true;
 	if (lock.kept)
 		lock.asked++;
 	while (is_the_one(fd) && lock.locked)
 		usleep(1000);
+	if (is_the_one(fd) && lock.kept)
+		usleep(lock.held_us);
 	rc = __real_getsockopt(fd, level, name, value, len);
 	if (is_the_one(fd))
 		((struct tcp_info *)value)->tcpi_bytes_received += lock.beside;
@@ -180,6 +188,15 @@ static void expect_served(int backend, char expected)
 	EXPECT_EQ(expected, byte);
 }
 
+/* The worker leaves the call, and goes into it again. */
+static void let_go_for_a_moment(FIXTURE_DATA(watchdog) * self)
+{
+	send_all(self->other.fd, "4", 1);
+	lock.is_in = false;
+	lock.passes = 1;
+	WAIT_UNTIL(lock.is_in);
+}
+
 static int least_ttl(uint64_t cookie)
 {
 	uint64_t found = 0;
@@ -234,6 +251,7 @@ TEST_F(watchdog, what_content_explains_is_no_flood)
 /* It computes, or reads of many: none of its sockets is locked for long. */
 TEST_F(watchdog, worker_that_is_busy_with_others_is_left_alone)
 {
+	lock.held_us = 35000;
 	keep_worker(self, false, BESIDE);
 	/* both, and again */
 	WAIT_UNTIL(lock.asked >= 6);
@@ -244,6 +262,35 @@ TEST_F(watchdog, worker_that_is_busy_with_others_is_left_alone)
 	exchange(&self->setting);
 	EXPECT_EQ(0, +lock.deafened);
 	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);
+}
+
+/* The probe waits, but the worker was elsewhere in between. */
+TEST_F(watchdog, reads_that_follow_each_other_are_several)
+{
+	keep_worker(self, true, BESIDE);
+	WAIT_UNTIL(lock.asked);
+	for (int i = 0; i < 12; i++) {
+		let_go_for_a_moment(self);
+		usleep(20000);
+	}
+	EXPECT_EQ(0, +lock.deafened);
+	lock.locked = false;
+	lock.kept = false;
+	expect_served(self->backend_of_other, '1');
+	expect_served(self->backend_of_other, '2');
+	expect_served(self->setting.backend, '3');
+	exchange(&self->setting);
+	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);
+}
+
+/* … and so is the last of them, which does not end. */
+TEST_F(watchdog, read_that_follows_and_does_not_end_ends_its_connection)
+{
+	keep_worker(self, true, BESIDE);
+	WAIT_UNTIL(lock.asked);
+	let_go_for_a_moment(self);
+	rig_await_ends(&self->setting.rig, "empty_record_flood", 1);
+	EXPECT_EQ(1, +lock.deafened);
 }
 
 /* Its socket is locked, but the worker is not in the kernel for it. */
@@ -284,6 +331,22 @@ TEST_F(watchdog, thread_that_cannot_be_made_is_made_later)
 	keep_worker(self, true, BESIDE);
 	rig_await_ends(&self->setting.rig, "empty_record_flood", 1);
 	EXPECT_EQ(2, +lock.refusals);
+}
+
+TEST_F(watchdog, worker_that_computes_is_not_asked_about)
+{
+	struct kt_shared *shared = kt_engine_shared(self->setting.rig.engine);
+	unsigned int threads = lock.threads;
+
+	lock.computes = true;
+	atomic_store(&shared->workers[0].suspect, 1);
+	kt_worker_wake(&shared->workers[0]);
+	WAIT_UNTIL(lock.is_in);
+	usleep(200000);
+	EXPECT_EQ(threads, +lock.threads);
+	lock.computes = false;
+	exchange(&self->setting);
+	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);
 }
 
 /* It left in the same moment, or was ended for something else. */
