@@ -19,9 +19,10 @@
  * comes again and again; EINVAL (no TLS record) comes once, and then reading waits for ever. After
  * a KeyUpdate (<ktrust/rekey.h>) it is EKEYEXPIRED until the next key is installed, and poll is
  * silent. 0 without a record type is a FIN, even one inside a record: only close_notify tells a
- * whole stream. 0 with one is an empty record. io_uring's recvmsg may take an empty data record,
- * wait, and go on without room for the next one's type: MSG_CTRUNC means data then, and EIO with a
- * type in the control buffer that another record is to be asked for.
+ * whole stream. 0 with one is an empty record, behind which there was none for the moment: as long
+ * as there are more, the call goes on, without a bound. io_uring's recvmsg may take an empty data
+ * record, wait, and go on without room for the next one's type: MSG_CTRUNC means data then, and EIO
+ * with a type in the control buffer that another record is to be asked for.
  *
  * Writing to one: where TCP has no room for all of an encrypted record, the kernel keeps the rest
  * for later and reports the send as complete, and a FIN that follows may overtake that rest. So

@@ -16,6 +16,11 @@
  * process has: here they end the connection under a name of their own, KT_ERR_KEY_UPDATE. Few
  * clients ask for them: after 2^24.5 records, some 390 GB (§5.5).
  *
+ * How long. The kernel reads on in one call while records come that have no content (RFC 8446
+ * §5.4), without waiting and without giving anything: a peer that sends nothing else keeps kt_recv,
+ * also of a non-blocking socket, for as long as it likes. Who serves several peers in one thread,
+ * and does not trust them, has another thread that sees to it.
+ *
  * Threads: no shared state. One thread may read while another writes; not two of a kind.
  * Whoever uses io_uring, splice or sendfile instead finds the rules that these keep in
  * <ktrust/ktls.h>.
@@ -60,8 +65,8 @@ KT_WARN_UNUSED ssize_t kt_send(int fd, const void *data, size_t len);
 
 /*
  * Say that all was sent: close_notify and FIN. Reading goes on, until the peer says the same.
- * -EAGAIN: the socket is full (see kt_send), nothing was done; -EINTR, likewise; -EPIPE: it was said before, or
- * nobody listens; -ECONNRESET and the like.
+ * -EAGAIN: the socket is full (see kt_send), nothing was done; -EINTR, likewise; -EPIPE: it was
+ * said before, or nobody listens; -ECONNRESET and the like.
  */
 KT_WARN_UNUSED int kt_shutdown(int fd);
 
@@ -77,7 +82,8 @@ KT_WARN_UNUSED int kt_shutdown(int fd);
  */
 int kt_close(int fd);
 
-/* "close_notify", "certificate_expired", … (the IANA registry); "alert" for others. Static storage. */
+/* "close_notify", "certificate_expired", … (the IANA registry); "alert" for others. Static storage.
+ */
 const char *kt_alert_name(int description);
 
 #pragma GCC visibility pop
