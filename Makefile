@@ -157,7 +157,7 @@ TESTS_engine := engine/address engine/backend engine/blocks engine/budget engine
 TESTS_control := control/control control/message
 TESTS_config := daemon/config daemon/config_check daemon/config_refused
 TESTS_daemon := $(TESTS_config) daemon/watch
-TESTS_bench := bench/calls bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/stats
+TESTS_bench := bench/calls bench/chains bench/fill bench/load bench/report bench/roots bench/server bench/sides bench/stats
 TESTS_cli := cli/dial_broken cli/dial_keys cli/dial_pump cli/dial_race cli/trace cli/trace_output
 
 TEST_ROOMS := error pool verify tls ktls handoff engine trace control daemon bench cli
@@ -264,6 +264,7 @@ TEST_OBJ_bench/chains = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/fill = $(call obj,src/bench/fill.c)
 TEST_OBJ_bench/load = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/server = $(call obj,$(SRC_bench) $(SRC_control))
+TEST_OBJ_bench/sides = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/report = $(call obj,$(SRC_bench) $(SRC_control))
 TEST_OBJ_bench/roots = $(call obj,src/bench/roots.c)
 TEST_OBJ_bench/stats = $(call obj,src/bench/stats.c)

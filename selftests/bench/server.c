@@ -84,6 +84,13 @@ static int fail_with_words(void *arg)
 	return 1;
 }
 
+static int fail_in_the_middle(void *arg)
+{
+	(void)arg;
+	fprintf(stderr, "[note] begins\n[!] first: %0300d\n[!] second\nends\n", 0);
+	return 1;
+}
+
 static int never_listen(void *arg)
 {
 	(void)arg;
@@ -129,6 +136,48 @@ TEST_F(server, one_that_ends_is_blamed_with_its_last_words)
 	EXPECT_STREQ("fake", error.where);
 	EXPECT_NE(NULL, strstr(error.text, "it said: no such setting: x"));
 	EXPECT_EQ(0, self->server.pid);
+}
+
+TEST_F(server, words_with_its_mark_are_quoted_before_the_last)
+{
+	struct kt_error error = {0};
+
+	self->server.mark = "[!]";
+	EXPECT_EQ(-ECHILD, start(&self->server, fail_in_the_middle, &error));
+	EXPECT_NE(NULL, strstr(error.text, "it said: [!] first: 000"));
+}
+
+TEST_F(server, without_its_mark_the_last_words_are_quoted)
+{
+	struct kt_error error = {0};
+
+	self->server.mark = "[?]";
+	EXPECT_EQ(-ECHILD, start(&self->server, fail_with_words, &error));
+	EXPECT_NE(NULL, strstr(error.text, "it said: no such setting: x"));
+}
+
+static int fail_at_length(void *arg)
+{
+	(void)arg;
+	fprintf(stderr, "first\nno such setting: %0300d\n", 0);
+	return 1;
+}
+
+TEST_F(server, of_long_last_words_the_beginning_is_quoted)
+{
+	struct kt_error error = {0};
+
+	EXPECT_EQ(-ECHILD, start(&self->server, fail_at_length, &error));
+	EXPECT_NE(NULL, strstr(error.text, "it said: no such setting: 000"));
+}
+
+TEST_F(server, what_it_said_is_found_in_any_line)
+{
+	EXPECT_FALSE(kt_bench_server_said(&self->server, "such"));
+	EXPECT_EQ(-ECHILD, start(&self->server, fail_with_words, NULL));
+	EXPECT_TRUE(kt_bench_server_said(&self->server, "irs"));
+	EXPECT_TRUE(kt_bench_server_said(&self->server, "such setting"));
+	EXPECT_FALSE(kt_bench_server_said(&self->server, "such thing"));
 }
 
 TEST_F(server, a_program_that_is_not_there_is_blamed)

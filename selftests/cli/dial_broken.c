@@ -22,7 +22,9 @@
 
 static struct {
 	int receive_err, send_err, key_err;
-	uint8_t type; /* of the record that comes else, of one byte */
+	uint8_t type; /* of the record that comes else */
+	uint8_t body[8];
+	size_t len;
 } kernel;
 
 ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags);
@@ -42,8 +44,8 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 	cmsg->cmsg_type = GET_RECORD_TYPE;
 	cmsg->cmsg_len = CMSG_LEN(1);
 	*CMSG_DATA(cmsg) = kernel.type;
-	*(uint8_t *)msg->msg_iov->iov_base = 1;
-	return 1;
+	memcpy(msg->msg_iov->iov_base, kernel.body, kernel.len);
+	return (ssize_t)kernel.len;
 }
 
 ssize_t __wrap_send(int fd, const void *data, size_t len, int flags)
@@ -75,6 +77,8 @@ FIXTURE(broken)
 FIXTURE_SETUP(broken)
 {
 	memset(&kernel, 0, sizeof kernel);
+	kernel.body[0] = 1;
+	kernel.len = 1;
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, self->fds));
 	ASSERT_EQ(0, pipe(self->input));
 	ASSERT_EQ(STDIN_FILENO, dup2(self->input[0], STDIN_FILENO));
@@ -144,6 +148,20 @@ TEST_F(broken, record_that_has_no_place_is_told_in_words)
 	for (size_t i = 0; i < sizeof types; i++) {
 		kernel.type = types[i];
 		self->dial.tickets = (struct kt_tickets){0};
+		expect_text(self, EPROTO, "protocol_error: the server sent a record or message");
+	}
+}
+
+/* RFC 8446 section 5.1; two that begin with close_notify are no end that all came before. */
+TEST_F(broken, record_that_is_more_than_one_alert_is_refused)
+{
+	static const size_t lens[] = {0, 1, 3, 4};
+
+	ASSERT_EQ(1, write(self->fds[1], "x", 1));
+	kernel.type = KT_RECORD_ALERT;
+	kernel.body[1] = KT_ALERT_CLOSE_NOTIFY;
+	for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+		kernel.len = lens[i];
 		expect_text(self, EPROTO, "protocol_error: the server sent a record or message");
 	}
 }

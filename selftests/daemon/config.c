@@ -251,21 +251,34 @@ TEST_F(config, what_stands_instead_of_backends_can_be_set)
 	EXPECT_EQ(-EINVAL, set(self, "listener l", "handoff-queue", "65537"));
 }
 
+static bool is_first_of_section(size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (!strcmp(section_of(i), section_of(index)))
+			return false;
+	return true;
+}
+
+/* The whole section that this setting is the first of. */
+static void write_section(FILE *to, size_t first)
+{
+	fprintf(to, " [ %s ] \r\n", section_of(first));
+	for (size_t i = first; i < FULL; i++)
+		if (!strcmp(section_of(i), section_of(first)))
+			fprintf(to, "\t%s=  %s \r\n", full[i].key, full[i].value);
+}
+
 TEST_F(config, every_setting_can_stand_in_a_file)
 {
-	char text[4096] = "\n# a comment\n\t; another\n";
-	const char *section = "";
+	char text[4096] = "";
+	FILE *to = fmemopen(text, sizeof text, "w");
 
-	for (size_t i = 0; i < FULL; i++) {
-		size_t used = strlen(text);
-
-		if (strcmp(section, section_of(i)))
-			used += (size_t)snprintf(text + used, sizeof text - used, " [ %s ] \r\n",
-						 section_of(i));
-		section = section_of(i);
-		snprintf(text + used, sizeof text - used, "\t%s=  %s \r\n", full[i].key,
-			 full[i].value);
-	}
+	ASSERT_TRUE(to);
+	fputs("\n# a comment\n\t; another\n", to);
+	for (size_t i = 0; i < FULL; i++)
+		if (is_first_of_section(i))
+			write_section(to, i);
+	ASSERT_EQ(0, fclose(to));
 	ASSERT_EQ(0, read_string(self, text))
 	{
 		TH_LOG("line %u: %s", self->error.line, self->error.text);

@@ -197,6 +197,10 @@ TEST_F(config, bad_lines_are_refused_with_their_number)
 		{"[ktrust]\n[listener web]\nport = 1\n", 3, "[listener] has no setting 'port'"},
 		{"[pool 0123456789012345678901234567890123456789012345678901234567890123456789]\n",
 		 1, "too long"},
+		{"[listener web]\nlisten = :1\n[listener w]\n[listener web]\nlisten = :2\n", 4,
+		 "[listener web] has begun in line 1 "},
+		{"\n[pool p]\n[ pool   p ]\n", 3, "[pool p] has begun in line 2 "},
+		{"[ktrust]\n[pool ktrust]\n[ktrust]\n", 3, "[ktrust] has begun in line 1 "},
 		/* a file that was cut */
 		{"[ktrust]\nworkers = 1\n[listen", 3, "'[' without ']'"},
 	};

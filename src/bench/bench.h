@@ -51,7 +51,7 @@ enum kt_bench_side { KT_BENCH_OURS, KT_BENCH_STOCK, KT_BENCH_LIMIT, KT_BENCH_FIR
 #define KT_BENCH_PEERS_MAX 5
 #define KT_BENCH_SIDES	   (KT_BENCH_FIRST_PEER + KT_BENCH_PEERS_MAX)
 
-#define KT_BENCH_NOTE_MAX 96 /* bytes, NUL included */
+#define KT_BENCH_NOTE_MAX 320 /* bytes, NUL included */
 
 struct kt_bench_case {
 	const char *name;

@@ -103,20 +103,48 @@ static void become(const struct kt_bench_server *server, const struct kt_bench_c
 
 /* ---- What it said ---------------------------------------------------------------------------- */
 
-/* The last line of its log that is not blank; empty: there is none. */
-static void last_words(const struct kt_bench_server *server, char words[static WORDS_MAX])
+/* The beginning of the next line that is not blank; false: there is none. */
+static bool read_line(FILE *file, char line[static WORDS_MAX])
+{
+	while (fgets(line, WORDS_MAX, file)) {
+		size_t len = strcspn(line, "\n");
+
+		for (int c = line[len]; c != '\n' && c != EOF;)
+			c = fgetc(file);
+		line[len] = '\0';
+		if (line[strspn(line, " \t")])
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The first line of its log that has what is looked for; NULL, or where none has it: the last one,
+ * if it is to be. Empty: there is none.
+ */
+static void quote(const struct kt_bench_server *server, const char *what, bool or_last,
+		  char words[static WORDS_MAX])
 {
 	FILE *file = fopen(server->log, "re");
 	char line[WORDS_MAX];
+	bool found = false;
 
 	words[0] = '\0';
-	while (file && fgets(line, sizeof line, file)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (line[strspn(line, " \t")])
+	while (file && !found && read_line(file, line)) {
+		found = what && strstr(line, what);
+		if (found || or_last)
 			memcpy(words, line, sizeof line);
 	}
 	if (file)
 		fclose(file);
+}
+
+bool kt_bench_server_said(const struct kt_bench_server *server, const char *words)
+{
+	char line[WORDS_MAX];
+
+	quote(server, words, false, line);
+	return line[0];
 }
 
 static int complain(const struct kt_bench_server *server, int err, const char *what,
@@ -124,7 +152,7 @@ static int complain(const struct kt_bench_server *server, int err, const char *w
 {
 	char words[WORDS_MAX];
 
-	last_words(server, words);
+	quote(server, server->mark, true, words);
 	return kt_error_set(error, err, server->name, 0, "%s%s%s", what,
 			    words[0] ? "; it said: " : "", words);
 }

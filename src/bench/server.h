@@ -11,6 +11,7 @@
 #define KT_BENCH_SERVER_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,8 +27,10 @@ struct kt_bench_command {
 
 struct kt_bench_server {
 	const char *name; /* of the side, for errors; borrowed */
-	uint16_t port;	  /* on 127.0.0.1 */
-	pid_t pid;	  /* 0: it was not started */
+	/* What a line of its log has that errors quote: the first such; NULL: the last line. */
+	const char *mark;
+	uint16_t port; /* on 127.0.0.1 */
+	pid_t pid;     /* 0: it was not started */
 	char log[PATH_MAX];
 };
 
@@ -35,15 +38,18 @@ struct kt_bench_server {
 KT_WARN_UNUSED int kt_bench_free_port(uint16_t *ret_port, struct kt_error *error);
 
 /*
- * Start what is to listen on server->port, and wait until it accepts. name, port and log are set by
- * the caller. -ECHILD: it ended before, -ETIMEDOUT, -EINTR (kt_bench_interrupted), fork's.
+ * Start what is to listen on server->port, and wait until it accepts. name, mark, port and log are
+ * set by the caller. -ECHILD: it ended before, -ETIMEDOUT, -EINTR (kt_bench_interrupted), fork's.
  */
 KT_WARN_UNUSED int kt_bench_server_start(struct kt_bench_server *server,
 					 const struct kt_bench_command *command,
 					 struct kt_error *error);
 
-/* An error that was met while speaking to it, with the last line of its log. Returns error's. */
+/* An error that was met while speaking to it, with a line of its log. Returns error's. */
 int kt_bench_server_blame(const struct kt_bench_server *server, struct kt_error *error);
+
+/* Whether a line of its log has these words, within the first 255 bytes. */
+bool kt_bench_server_said(const struct kt_bench_server *server, const char *words);
 
 /*
  * The CPU time it has used, in nanoseconds, once it has nothing left to do: waits until it rests,

@@ -12,8 +12,14 @@
 
 #define ARGUMENTS_MAX 12
 #define SETTINGS_MAX  2
+#define LACKS_MAX     3
 
 enum place { IN_US, BESIDE_US, IN_PATH, AMONG_PEERS };
+
+/* A part that not every build of a program has: by what its log says, why it is left out. */
+struct lack {
+	const char *words, *note;
+};
 
 struct side {
 	const char *program; /* its file's name */
@@ -23,7 +29,11 @@ struct side {
 	const char *settings[SETTINGS_MAX];
 	const char *environment; /* "NAME=value", with places; NULL: nothing is added */
 	const char *arguments[ARGUMENTS_MAX]; /* with places to fill in (fill.h) */
+	const char *mark;		      /* of errors in its log (server.h) */
+	struct lack lacks[LACKS_MAX];
 };
+
+#define GET_STREAM " (tools/deps bench; the package libnginx-mod-stream, or nginx-mod-stream)"
 
 /* haproxy and hitch have no setting of their own against the tickets of TLS 1.3: libssl has. */
 static const struct side sides[KT_BENCH_SIDES] = {
@@ -39,17 +49,26 @@ static const struct side sides[KT_BENCH_SIDES] = {
 					 "@MTLS@--client-auth=require",
 					 "@PLAIN@--client-auth=none"}},
 	[KT_BENCH_STOCK] = {.place = IN_US},
-	[KT_BENCH_FIRST_PEER] = {.program = "nginx",
-				 .place = IN_PATH,
-				 .version = "-v",
-				 .settings = {"nginx.conf"},
-				 .arguments = {"-e", "stderr", "-c", "@DIR@/nginx.conf"}},
+	[KT_BENCH_FIRST_PEER] =
+		{.program = "nginx",
+		 .place = IN_PATH,
+		 .version = "-v",
+		 .settings = {"nginx.conf"},
+		 .arguments = {"-e", "stderr", "-c", "@DIR@/nginx.conf"},
+		 .mark = "[emerg]",
+		 .lacks = {{"unknown directive \"stream\"", "it has no stream module" GET_STREAM},
+			   {"ngx_stream_module.so", "it cannot load its stream module" GET_STREAM},
+			   {"requires ngx_stream_ssl_module",
+			    "its stream module has no TLS" GET_STREAM}}},
 	{.program = "haproxy",
 	 .place = IN_PATH,
 	 .version = "-v",
 	 .settings = {"haproxy.cfg", "openssl.cnf"},
 	 .environment = "OPENSSL_CONF=@DIR@/openssl.cnf",
-	 .arguments = {"-db", "-f", "@DIR@/haproxy.cfg"}},
+	 .arguments = {"-db", "-f", "@DIR@/haproxy.cfg"},
+	 .mark = "[ALERT]",
+	 .lacks = {{"unknown keyword 'tune.ssl.cachesize'",
+		    "it is built without OpenSSL (install one that has it)"}}},
 	{.program = "hitch",
 	 .place = IN_PATH,
 	 .version = "--version",
@@ -60,7 +79,8 @@ static const struct side sides[KT_BENCH_SIDES] = {
 	 .place = IN_PATH,
 	 .version = "-version",
 	 .settings = {"stunnel.conf"},
-	 .arguments = {"@DIR@/stunnel.conf"}},
+	 .arguments = {"@DIR@/stunnel.conf"},
+	 .mark = "[!]"},
 	{.program = "go-relay",
 	 .place = AMONG_PEERS,
 	 .version = "-version",
@@ -89,13 +109,9 @@ static bool look_for(const struct kt_bench_found *found, const char *name, const
 	       !access(path, mode);
 }
 
-static int not_there(struct kt_bench_found *found, const char *fmt, const char *what)
+static int not_there(struct kt_bench_found *found, const char *fmt, const char *name)
 {
-	char text[2 * KT_BENCH_NOTE_MAX];
-
-	/* Names are short, paths are cut. */
-	snprintf(text, sizeof text, fmt, what);
-	snprintf(found->note, sizeof found->note, "%.*s", KT_BENCH_NOTE_MAX - 1, text);
+	snprintf(found->note, sizeof found->note, fmt, name);
 	return -ENOENT;
 }
 
@@ -135,7 +151,7 @@ int kt_bench_side_find(size_t number, const struct kt_bench_options *options,
 		       struct kt_bench_found *ret_found, struct kt_error *error)
 {
 	const struct side *side = &sides[number];
-	struct kt_bench_found found = {0};
+	struct kt_bench_found found = {.named = options->peers != NULL};
 	int ret = 0;
 
 	if (side->place == BESIDE_US)
@@ -219,13 +235,38 @@ static int run_program(const struct side *side, const struct kt_bench_found *fou
 	return ret;
 }
 
-int kt_bench_side_start(size_t number, const struct kt_bench_found *found,
+static const char *find_lack(const struct side *side, const struct kt_bench_server *server)
+{
+	for (size_t i = 0; i < LACKS_MAX && side->lacks[i].words; i++)
+		if (kt_bench_server_said(server, side->lacks[i].words))
+			return side->lacks[i].note;
+	return NULL;
+}
+
+/* err: what its start ended with, and error with it; returned, or -ENOTSUP as the header has it. */
+static int leave_out(const struct side *side, const struct kt_bench_server *server, int err,
+		     struct kt_bench_found *found, const struct kt_error *error)
+{
+	const char *lack;
+
+	if ((side->place != IN_PATH && side->place != AMONG_PEERS) ||
+	    (err != -ECHILD && err != -ETIMEDOUT))
+		return err;
+	lack = find_lack(side, server);
+	if (!lack && found->named)
+		return err;
+	snprintf(found->note, sizeof found->note, "%s", lack ? lack : error->text);
+	return -ENOTSUP;
+}
+
+int kt_bench_side_start(size_t number, struct kt_bench_found *found,
 			const struct kt_bench_scratch *scratch,
 			const struct kt_bench_values *values, int cpu,
 			struct kt_bench_server *ret_server, struct kt_error *error)
 {
 	const struct side *side = &sides[number];
-	struct kt_bench_server server = {.name = names[number], .port = values->port};
+	struct kt_bench_server server = {
+		.name = names[number], .mark = side->mark, .port = values->port};
 	struct kt_bench_command stock = {
 		.serve = kt_bench_serve_stock, .arg = (void *)values, .cpu = cpu};
 	int ret = 0;
@@ -237,7 +278,8 @@ int kt_bench_side_start(size_t number, const struct kt_bench_found *found,
 		ret = kt_bench_server_start(&server, &stock, error);
 	else if (ret == 0)
 		ret = run_program(side, found, values, cpu, &server, error);
-	if (ret == 0)
-		*ret_server = server;
-	return ret;
+	if (ret)
+		return leave_out(side, &server, ret, found, error);
+	*ret_server = server;
+	return 0;
 }

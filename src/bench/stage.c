@@ -94,6 +94,10 @@ static int start_first(struct kt_bench_stage *stage, size_t side, struct kt_erro
 		ret = kt_bench_free_port(&values->port, error);
 	if (ret == 0)
 		ret = start(stage, side, error);
+	if (ret == -ENOTSUP) {
+		stage->there[side] = false;
+		return 0;
+	}
 	return ret ? ret : check_refusal(stage, side, error);
 }
 

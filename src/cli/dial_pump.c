@@ -203,11 +203,12 @@ static int send_up(struct pump *pump)
 
 /* ---- From the server ------------------------------------------------------------------------- */
 
+/* One alert a record, whole (RFC 8446 §5.1). */
 static int take_alert(struct pump *pump, size_t len)
 {
 	uint8_t level = pump->down_data[0], description = pump->down_data[1];
 
-	if (len < KT_ALERT_LEN)
+	if (len != KT_ALERT_LEN)
 		return fail_as(pump, "protocol_error");
 	if (description == KT_ALERT_CLOSE_NOTIFY) {
 		pump->down_open = false;

@@ -6,12 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SECTIONS_MAX (1 + KT_POOLS_MAX + KT_LISTENERS_MAX)
+#define SECTION_LEN  64 /* NUL included */
+
 struct reading {
 	struct kt_config *config;
 	const char *where;
 	unsigned int line;
-	char section[64]; /* empty before the first */
+	char section[SECTION_LEN]; /* empty before the first */
 	struct kt_error *error;
+	/* Those that have begun, and in which line. */
+	struct {
+		char section[SECTION_LEN];
+		unsigned int line;
+	} begun[SECTIONS_MAX];
+	size_t begun_count;
 };
 
 static const char blanks[] = " \t\r\n\v\f";
@@ -33,10 +42,37 @@ static int bad(const struct reading *reading, const char *why)
 	return kt_error_set(reading->error, EINVAL, reading->where, reading->line, "%s", why);
 }
 
+/* One blank between kind and name, so that the same section is the same text. */
+static void tidy(char *section)
+{
+	char *blank = strchr(section, ' ');
+
+	if (blank) {
+		const char *name = blank + strspn(blank, " ");
+
+		memmove(blank + 1, name, strlen(name) + 1);
+	}
+}
+
+/* The second would change what the first has set, unseen. There is room: there are no more. */
+static int begin_once(struct reading *reading)
+{
+	for (size_t i = 0; i < reading->begun_count; i++)
+		if (!strcmp(reading->begun[i].section, reading->section))
+			return kt_error_set(reading->error, EINVAL, reading->where, reading->line,
+					    "[%s] has begun in line %u (put its settings together, "
+					    "or give it another name)",
+					    reading->section, reading->begun[i].line);
+	strcpy(reading->begun[reading->begun_count].section, reading->section);
+	reading->begun[reading->begun_count++].line = reading->line;
+	return 0;
+}
+
 /* "[section]" */
 static int take_section(struct reading *reading, char *text)
 {
 	size_t len = strlen(text);
+	int err;
 
 	if (text[len - 1] != ']')
 		return bad(reading, "'[' without ']' at the end of the line");
@@ -45,8 +81,10 @@ static int take_section(struct reading *reading, char *text)
 	if (strlen(text) >= sizeof reading->section)
 		return bad(reading, "this section's name is too long");
 	strcpy(reading->section, text);
-	return kt_config_add_section(reading->config, text, reading->where, reading->line,
-				     reading->error);
+	tidy(reading->section);
+	err = kt_config_add_section(reading->config, reading->section, reading->where,
+				    reading->line, reading->error);
+	return err ? err : begin_once(reading);
 }
 
 static int take_line(struct reading *reading, char *text)
