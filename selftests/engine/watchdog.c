@@ -273,6 +273,24 @@ TEST_F(watchdog, what_content_explains_is_no_flood)
 	EXPECT_EQ(0, rig_ends(&self->setting.rig, "empty_record_flood"));
 }
 
+/* Who has sent much has not paid for floods by that. */
+TEST_F(watchdog, content_explains_once)
+{
+	static uint8_t data[1u << 19], back[sizeof data];
+
+	send_all(self->setting.peer.fd, data, sizeof data);
+	recv_exactly(self->setting.backend, back, sizeof data);
+	keep_worker(self, true, 350u << 10);
+	WAIT_UNTIL(lock.deafened);
+	expect_served(self->setting.backend, '3');
+	WAIT_UNTIL(!least_ttl(lock.cookie));
+	expect_served(self->backend_of_other, '1');
+	expect_served(self->backend_of_other, '2');
+	lock.is_in = false;
+	keep_worker(self, true, 480u << 10);
+	rig_await_ends(&self->setting.rig, "empty_record_flood", 1);
+}
+
 /* It computes, or reads of many: none of its sockets is locked for long. */
 TEST_F(watchdog, worker_that_is_busy_with_others_is_left_alone)
 {

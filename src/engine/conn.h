@@ -203,6 +203,9 @@ struct kt_conn {
 	uint32_t ktls_send_max; /* bytes of one send that surely fit a writable socket */
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;
+	/* When the watchdog was wrong: bytes that had come, and their content; 0: it never was. */
+	uint64_t explained_bytes;
+	uint64_t explained_content;
 	/* On its way to another process; NULL: it stays here. */
 	struct kt_handing *handing;
 	uint8_t *proxy;	    /* a PROXY header: the client's being read, or the backend's; NULL */

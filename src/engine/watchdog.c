@@ -328,10 +328,15 @@ void kt_watchdog_stop(struct kt_watchdog *watchdog)
  * they keep no worker for so long.
  */
 #define BESIDE_CONTENT (256u << 10)
+#define BESIDE_LATER   (64u << 10) /* a record that came in part, a completion not seen yet */
 
-static bool is_explained(const struct kt_conn *conn)
+/* What has explained bytes once does not explain others. */
+static bool is_explained(struct kt_conn *conn)
 {
-	uint64_t content = kt_counted(&conn->bytes_in) + conn->up.len + conn->dropped;
+	uint64_t content =
+		kt_counted(&conn->bytes_in) + (conn->up.len - conn->up.off) + conn->dropped;
+	uint64_t beside = conn->explained_bytes ? BESIDE_LATER : BESIDE_CONTENT;
+	uint64_t fresh = content - conn->explained_content, known;
 	struct tcp_info info = {0};
 	socklen_t len = sizeof info;
 	int unread = 0;
@@ -339,8 +344,14 @@ static bool is_explained(const struct kt_conn *conn)
 	if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) ||
 	    ioctl(conn->fd, SIOCINQ, &unread))
 		return false;
-	return info.tcpi_bytes_received <=
-	       content + content / 2 + BESIDE_CONTENT + (uint64_t)unread;
+	/* More may have become unread since. */
+	known = conn->explained_bytes + (uint64_t)unread;
+	if (info.tcpi_bytes_received > known + fresh + fresh / 2 + beside)
+		return false;
+	if (info.tcpi_bytes_received > (uint64_t)unread)
+		conn->explained_bytes = info.tcpi_bytes_received - (uint64_t)unread;
+	conn->explained_content = content;
+	return true;
 }
 
 static void judge(struct kt_conn *conn)
