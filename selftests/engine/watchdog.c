@@ -437,6 +437,7 @@ TEST_F(watchdog, who_is_gone_is_not_looked_for)
 {
 	struct kt_shared *shared = kt_engine_shared(self->setting.rig.engine);
 
+	lock.beside = BESIDE;
 	atomic_store(&shared->workers[0].has_suspects, true);
 	kt_worker_wake(&shared->workers[0]);
 	WAIT_UNTIL(!atomic_load(&shared->workers[0].has_suspects));
