@@ -40,10 +40,13 @@ static struct {
 	_Atomic unsigned int passes;  /* … but may leave it once */
 	_Atomic bool computes;	      /* or when it judges somebody */
 	_Atomic bool is_in;	      /* … and it is there */
+	_Atomic bool sleeps;	      /* … and uses no processor */
 	_Atomic uint64_t cookie;      /* of the socket … */
 	_Atomic bool locked;	      /* … whose lock is taken, … */
 	_Atomic unsigned int held_us; /* or for so long, each time it is asked, … */
 	_Atomic uint64_t beside;      /* … and to which so many bytes have come besides content */
+	_Atomic uint64_t next;	      /* once it is deaf, it is this one's instead; 0: nobody's */
+	_Atomic uint64_t before;      /* that came before */
 	_Atomic unsigned int asked;   /* sockets, while the worker was kept */
 	_Atomic unsigned int deafened; /* this socket, or any other */
 	_Atomic unsigned int refused;  /* threads that there shall not be, … */
@@ -56,8 +59,11 @@ static _Thread_local bool is_test;
 
 static void keep(void)
 {
-	while (lock.kept && !lock.passes)
+	while (lock.kept && !lock.passes) {
 		lock.is_in = true;
+		if (lock.sleeps)
+			usleep(20000);
+	}
 	lock.passes = 0;
 }
 
@@ -75,13 +81,22 @@ int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uri
 	return __real_io_uring_submit_and_wait_timeout(ring, cqe, count, timeout, mask);
 }
 
-static bool is_the_one(int fd)
+static uint64_t cookie_of(int fd)
 {
 	uint64_t cookie = 0;
 	socklen_t len = sizeof cookie;
 
-	return !__real_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) &&
-	       cookie == lock.cookie;
+	return __real_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) ? 0 : cookie;
+}
+
+static bool is_the_one(int fd)
+{
+	return cookie_of(fd) == lock.cookie;
+}
+
+static bool was_the_one(int fd)
+{
+	return lock.before && cookie_of(fd) == lock.before;
 }
 
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
@@ -99,9 +114,21 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	if (is_the_one(fd) && lock.kept)
 		usleep(lock.held_us);
 	rc = __real_getsockopt(fd, level, name, value, len);
-	if (is_the_one(fd))
+	if (is_the_one(fd) || was_the_one(fd))
 		((struct tcp_info *)value)->tcpi_bytes_received += lock.beside;
 	return rc;
+}
+
+static void run_dry(void)
+{
+	if (lock.next) {
+		lock.before = lock.cookie;
+		lock.cookie = lock.next;
+		lock.next = 0;
+		return;
+	}
+	lock.locked = false;
+	lock.kept = false;
 }
 
 /* What runs dry ends, and gives the lock back. */
@@ -111,8 +138,7 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t 
 
 	if (level == IPPROTO_IP && name == IP_MINTTL && *(const int *)value) {
 		lock.deafened++;
-		lock.locked = false;
-		lock.kept = false;
+		run_dry();
 	}
 	return rc;
 }
@@ -142,8 +168,7 @@ FIXTURE(watchdog)
 
 static void remember_cookie(const struct kt_conn_info *info, void *arg)
 {
-	(void)arg;
-	lock.cookie = info->cookie; /* the last one's */
+	*(_Atomic uint64_t *)arg = info->cookie; /* the last one's */
 }
 
 FIXTURE_SETUP(watchdog)
@@ -152,7 +177,7 @@ FIXTURE_SETUP(watchdog)
 
 	is_test = true;
 	open_setting(&self->setting, &(struct rig_options){.ktls = KT_KTLS_REQUIRE}, KT_TLS_1_3);
-	ASSERT_EQ(0, kt_engine_each_conn(self->setting.rig.engine, remember_cookie, NULL));
+	ASSERT_EQ(0, kt_engine_each_conn(self->setting.rig.engine, remember_cookie, &lock.cookie));
 	peer_connect(&self->other, &self->setting.rig, self->setting.context);
 	ASSERT_EQ(1, peer_handshake(&self->other));
 	self->backend_of_other = rig_accept(&self->setting.rig);
@@ -248,6 +273,24 @@ TEST_F(watchdog, what_content_explains_is_no_flood)
 	EXPECT_EQ(0, rig_ends(&self->setting.rig, "empty_record_flood"));
 }
 
+/* Who has sent much has not paid for floods by that. */
+TEST_F(watchdog, content_explains_once)
+{
+	static uint8_t data[1u << 19], back[sizeof data];
+
+	send_all(self->setting.peer.fd, data, sizeof data);
+	recv_exactly(self->setting.backend, back, sizeof data);
+	keep_worker(self, true, 350u << 10);
+	WAIT_UNTIL(lock.deafened);
+	expect_served(self->setting.backend, '3');
+	WAIT_UNTIL(!least_ttl(lock.cookie));
+	expect_served(self->backend_of_other, '1');
+	expect_served(self->backend_of_other, '2');
+	lock.is_in = false;
+	keep_worker(self, true, 480u << 10);
+	rig_await_ends(&self->setting.rig, "empty_record_flood", 1);
+}
+
 /* It computes, or reads of many: none of its sockets is locked for long. */
 TEST_F(watchdog, worker_that_is_busy_with_others_is_left_alone)
 {
@@ -283,6 +326,18 @@ TEST_F(watchdog, reads_that_follow_each_other_are_several)
 	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);
 }
 
+/* The kernel goes from one such read to the next: its worker has no moment in between. */
+TEST_F(watchdog, several_reads_that_do_not_end_end_all_their_connections)
+{
+	ASSERT_EQ(0, kt_engine_each_conn(self->setting.rig.engine, remember_cookie, &lock.next));
+	keep_worker(self, true, BESIDE);
+	rig_await_ends(&self->setting.rig, "empty_record_flood", 2);
+	EXPECT_EQ(2, +lock.deafened);
+	EXPECT_EQ(-ECONNRESET, recv_end(self->setting.peer.fd));
+	EXPECT_EQ(-ECONNRESET, recv_end(self->other.fd));
+	EXPECT_EQ(0, rig_stats(&self->setting.rig).live);
+}
+
 /* … and so is the last of them, which does not end. */
 TEST_F(watchdog, read_that_follows_and_does_not_end_ends_its_connection)
 {
@@ -291,6 +346,25 @@ TEST_F(watchdog, read_that_follows_and_does_not_end_ends_its_connection)
 	let_go_for_a_moment(self);
 	rig_await_ends(&self->setting.rig, "empty_record_flood", 1);
 	EXPECT_EQ(1, +lock.deafened);
+}
+
+/* It has worked in its call, and waits there now: nothing is new. */
+TEST_F(watchdog, worker_that_sleeps_is_not_asked_about_again)
+{
+	unsigned int threads;
+
+	keep_worker(self, false, BESIDE);
+	WAIT_UNTIL(lock.asked);
+	lock.sleeps = true;
+	usleep(100000);
+	threads = lock.threads;
+	usleep(400000);
+	EXPECT_EQ(threads, +lock.threads);
+	lock.kept = false;
+	expect_served(self->backend_of_other, '1');
+	expect_served(self->backend_of_other, '2');
+	expect_served(self->setting.backend, '3');
+	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);
 }
 
 /* Its socket is locked, but the worker is not in the kernel for it. */
@@ -333,13 +407,22 @@ TEST_F(watchdog, thread_that_cannot_be_made_is_made_later)
 	EXPECT_EQ(2, +lock.refusals);
 }
 
+static void suspect_all(struct kt_worker *worker)
+{
+	pthread_mutex_lock(&worker->lock);
+	kt_list_for_each (link, &worker->live)
+		atomic_store(&kt_list_entry(link, struct kt_conn, live_link)->suspect, true);
+	pthread_mutex_unlock(&worker->lock);
+	atomic_store(&worker->has_suspects, true);
+}
+
 TEST_F(watchdog, worker_that_computes_is_not_asked_about)
 {
 	struct kt_shared *shared = kt_engine_shared(self->setting.rig.engine);
 	unsigned int threads = lock.threads;
 
 	lock.computes = true;
-	atomic_store(&shared->workers[0].suspect, 1);
+	suspect_all(&shared->workers[0]);
 	kt_worker_wake(&shared->workers[0]);
 	WAIT_UNTIL(lock.is_in);
 	usleep(200000);
@@ -354,9 +437,10 @@ TEST_F(watchdog, who_is_gone_is_not_looked_for)
 {
 	struct kt_shared *shared = kt_engine_shared(self->setting.rig.engine);
 
-	atomic_store(&shared->workers[0].suspect, 1000);
+	lock.beside = BESIDE;
+	atomic_store(&shared->workers[0].has_suspects, true);
 	kt_worker_wake(&shared->workers[0]);
-	WAIT_UNTIL(!atomic_load(&shared->workers[0].suspect));
+	WAIT_UNTIL(!atomic_load(&shared->workers[0].has_suspects));
 	exchange(&self->setting);
 	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);
 }

@@ -37,7 +37,7 @@
  *
  * Threads and memory: a connection belongs to its worker, and its memory is of the worker's slab.
  * What kt_engine_each_conn shows is immutable while the connection is in the worker's `live` list,
- * but for the two byte counts, which are atomic.
+ * but for the two byte counts and `suspect`, which are atomic.
  */
 #ifndef KTRUST_ENGINE_CONN_H
 #define KTRUST_ENGINE_CONN_H
@@ -187,6 +187,7 @@ struct kt_conn {
 	bool late;	       /* REACH: fd is closed as soon as its operations are gone */
 	bool in_flight;	       /* it has one of the worker's places for handshakes … */
 	bool in_flight_here;   /* … and one of its address's: peer stays as it is until then */
+	_Atomic bool suspect;  /* the watchdog has made it deaf: the worker judges it */
 	uint8_t alert_due;     /* CLOSING: description of the fatal alert to send; 0: none */
 	uint8_t warnings;      /* warning alerts since the last data */
 	int tls_status;	       /* what the last input of the handshake gave */
@@ -202,6 +203,9 @@ struct kt_conn {
 	uint32_t ktls_send_max; /* bytes of one send that surely fit a writable socket */
 	_Atomic uint64_t bytes_in;
 	_Atomic uint64_t bytes_out;
+	/* When the watchdog was wrong: bytes that had come, and their content; 0: it never was. */
+	uint64_t explained_bytes;
+	uint64_t explained_content;
 	/* On its way to another process; NULL: it stays here. */
 	struct kt_handing *handing;
 	uint8_t *proxy;	    /* a PROXY header: the client's being read, or the backend's; NULL */

@@ -34,7 +34,7 @@
 struct watch {
 	struct kt_worker *worker;
 	clockid_t clock; /* of its thread's processor time */
-	/* As seen at the last look, and the time when this turn was seen first. */
+	/* As seen at the last look, and when this turn was seen first, or was asked about. */
 	unsigned int turn;
 	uint64_t used_ns;
 	uint64_t turn_used_ns;
@@ -44,7 +44,7 @@ struct watch {
 	_Atomic bool probed; /* … which has come to its end */
 	unsigned int probed_turn;
 
-	pthread_mutex_t lock; /* guards what follows */
+	pthread_mutex_t lock; /* guards what follows; taken before the worker's */
 	int fd;		      /* the socket that is asked; else another name for the wake_fd */
 	uint64_t conn;	      /* whose it is; 0: none is asked */
 	uint64_t asked;	      /* how many were */
@@ -151,11 +151,22 @@ static void set_least_ttl(int fd, int ttl)
 	(void)!setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &ttl, sizeof ttl);
 }
 
+/* Several may be, before the worker is back and judges them. */
 static void accuse(struct watch *watch)
 {
+	struct kt_worker *worker = watch->worker;
+
 	set_least_ttl(watch->fd, 255);
-	atomic_store(&watch->worker->suspect, watch->conn);
-	kt_worker_wake(watch->worker);
+	pthread_mutex_lock(&worker->lock);
+	kt_list_for_each (link, &worker->live) {
+		struct kt_conn *conn = kt_list_entry(link, struct kt_conn, live_link);
+
+		if (conn->id == watch->conn)
+			atomic_store(&conn->suspect, true);
+	}
+	pthread_mutex_unlock(&worker->lock);
+	atomic_store(&worker->has_suspects, true);
+	kt_worker_wake(worker);
 }
 
 /*
@@ -199,8 +210,10 @@ static bool look(struct watch *watch)
 		watch->turn = turn;
 		watch->turn_used_ns = watch->used_ns;
 	}
-	if (watch->probing && atomic_load(&watch->probed))
+	if (watch->probing && atomic_load(&watch->probed)) {
 		end_probe(watch);
+		watch->turn_used_ns = watch->used_ns;
+	}
 	if (watch->probing)
 		look_at_probe(watch);
 	else if (turn & 1 && watch->used_ns - watch->turn_used_ns >= SUSPECT_NS)
@@ -309,27 +322,21 @@ void kt_watchdog_stop(struct kt_watchdog *watchdog)
 
 /* ---- In the worker --------------------------------------------------------------------------- */
 
-static struct kt_conn *find(const struct kt_worker *worker, uint64_t id)
-{
-	kt_list_for_each (link, &worker->conns) {
-		struct kt_conn *conn = kt_list_entry(link, struct kt_conn, link);
-
-		if (conn->id == id)
-			return conn;
-	}
-	return NULL;
-}
-
 /*
  * Bytes that may come beside content, and of it half as many again: a handshake, and records of 44
  * bytes or more. Records that are filled up are not explained, nor crowds of smaller ones: alone
  * they keep no worker for so long.
  */
 #define BESIDE_CONTENT (256u << 10)
+#define BESIDE_LATER   (64u << 10) /* a record that came in part, a completion not seen yet */
 
-static bool is_explained(const struct kt_conn *conn)
+/* What has explained bytes once does not explain others. */
+static bool is_explained(struct kt_conn *conn)
 {
-	uint64_t content = kt_counted(&conn->bytes_in) + conn->up.len + conn->dropped;
+	uint64_t content =
+		kt_counted(&conn->bytes_in) + (conn->up.len - conn->up.off) + conn->dropped;
+	uint64_t beside = conn->explained_bytes ? BESIDE_LATER : BESIDE_CONTENT;
+	uint64_t fresh = content - conn->explained_content, known;
 	struct tcp_info info = {0};
 	socklen_t len = sizeof info;
 	int unread = 0;
@@ -337,19 +344,18 @@ static bool is_explained(const struct kt_conn *conn)
 	if (getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) ||
 	    ioctl(conn->fd, SIOCINQ, &unread))
 		return false;
-	return info.tcpi_bytes_received <=
-	       content + content / 2 + BESIDE_CONTENT + (uint64_t)unread;
+	/* More may have become unread since. */
+	known = conn->explained_bytes + (uint64_t)unread;
+	if (info.tcpi_bytes_received > known + fresh + fresh / 2 + beside)
+		return false;
+	if (info.tcpi_bytes_received > (uint64_t)unread)
+		conn->explained_bytes = info.tcpi_bytes_received - (uint64_t)unread;
+	conn->explained_content = content;
+	return true;
 }
 
-void kt_watchdog_heed(struct kt_worker *worker)
+static void judge(struct kt_conn *conn)
 {
-	struct kt_conn *conn;
-
-	if (!atomic_load(&worker->suspect) || !kt_ring_reserve(&worker->ring, KT_RING_STEP))
-		return;
-	conn = find(worker, atomic_exchange(&worker->suspect, 0));
-	if (!conn)
-		return;
 	if (is_explained(conn)) {
 		set_least_ttl(conn->fd, 0);
 		return;
@@ -357,4 +363,23 @@ void kt_watchdog_heed(struct kt_worker *worker)
 	/* It hears no answer to a FIN. */
 	kt_reset_when_closed(conn->fd);
 	kt_conn_cut(conn, "empty_record_flood");
+}
+
+void kt_watchdog_heed(struct kt_worker *worker)
+{
+	if (!atomic_load(&worker->has_suspects))
+		return;
+	atomic_store(&worker->has_suspects, false);
+	kt_list_for_each_safe (link, next, &worker->conns) {
+		struct kt_conn *conn = kt_list_entry(link, struct kt_conn, link);
+
+		if (!atomic_load(&conn->suspect))
+			continue;
+		if (!kt_ring_reserve(&worker->ring, KT_RING_STEP)) {
+			atomic_store(&worker->has_suspects, true);
+			return;
+		}
+		atomic_store(&conn->suspect, false);
+		judge(conn);
+	}
 }

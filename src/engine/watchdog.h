@@ -13,9 +13,9 @@
  * read has: another thread, made for this, asks the worker's connections that have something unread
  * for TCP_INFO, and waits where the lock is taken. Where it waits too long, the socket is made deaf
  * by IP_MINTTL and IPV6_MINHOPCOUNT, and the read runs dry. These are what can be said to a socket
- * without its lock (since Linux 6.6; before, they wait for it) and keeps segments out; they need no
- * privilege. Deaf it is to whom a router has sent on; a client on the same link, which sends with
- * the highest TTL, ends its read when it likes, and is ended then.
+ * without its lock (since Linux 6.6, over IPv6 since 6.7; before, they wait for it) and keeps
+ * segments out; they need no privilege. Deaf it is to whom a router has sent on; a client on the
+ * same link, which sends with the highest TTL, ends its read when it likes, and is ended then.
  *
  * The worker, free again, ends the connection as "empty_record_flood" if its content does not
  * explain the bytes that came; if it does (the machine, or its hypervisor, was busy with something

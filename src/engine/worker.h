@@ -138,7 +138,7 @@ struct kt_worker {
 	uint64_t now_ns;		       /* CLOCK_MONOTONIC, read once a round */
 	size_t cut_count;
 
-	_Atomic uint64_t suspect; /* by the watchdog: a connection's id; 0: none */
+	_Atomic bool has_suspects; /* says the watchdog: there are connections to be judged */
 
 	/* Orders of the controlling thread. */
 	_Atomic bool draining; /* take nobody new; return when nobody is left */
