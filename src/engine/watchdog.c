@@ -29,6 +29,8 @@
  */
 #define SUSPECT_NS UINT64_C(20000000)
 #define LOCKED_NS  UINT64_C(80000000)
+#define BUSY_NS	   UINT64_C(1000000) /* that others use between looks: somebody works */
+#define ASKED_MAX  64		     /* sockets, by one probe, while the worker is free */
 
 /* The watch over one worker. */
 struct watch {
@@ -38,11 +40,13 @@ struct watch {
 	unsigned int turn;
 	uint64_t used_ns;
 	uint64_t turn_used_ns;
+	uint64_t others_ns; /* that all but workers had used when this was asked about */
 
 	pthread_t probe;
 	bool probing;	     /* there is a probe to join */
 	_Atomic bool probed; /* … which has come to its end */
 	unsigned int probed_turn;
+	uint64_t last; /* connection that was asked; the next probe goes on behind it */
 
 	pthread_mutex_t lock; /* guards what follows; taken before the worker's */
 	int fd;		      /* the socket that is asked; else another name for the wake_fd */
@@ -52,11 +56,14 @@ struct watch {
 	uint64_t asked_seen;
 	unsigned int asked_turn;
 	uint64_t asked_used_ns;
+	uint64_t asked_others_ns;
 };
 
 struct kt_watchdog {
 	pthread_t thread;
 	sem_t stop;
+	uint64_t
+		others_ns; /* processor time of the process without its workers, at the last look */
 	size_t count;
 	struct watch watches[];
 };
@@ -97,32 +104,43 @@ static void ask(struct watch *watch, uint64_t conn)
 	(void)!dup3(watch->worker->wake_fd, watch->fd, O_CLOEXEC);
 }
 
-/*
- * As long as the worker is in the turn that the probe is about, it does not touch its connections:
- * the list is as it was, also where it was not guarded in between.
- */
+/* Of those that have something unread, by their numbers; locked. */
+static const struct kt_conn *next_unread(const struct watch *watch)
+{
+	const struct kt_conn *next = NULL;
+
+	kt_list_for_each (link, &watch->worker->live) {
+		const struct kt_conn *conn = kt_list_entry(link, struct kt_conn, live_link);
+
+		if (conn->id > watch->last && (!next || conn->id < next->id) &&
+		    conn->ktls & KT_KTLS_RX && has_unread(conn->fd))
+			next = conn;
+	}
+	return next;
+}
+
+/* False: there are no more, and the next one is the first. */
+static bool take_next(struct watch *watch)
+{
+	struct kt_worker *worker = watch->worker;
+	const struct kt_conn *conn;
+
+	pthread_mutex_lock(&worker->lock);
+	conn = next_unread(watch);
+	watch->last = conn ? conn->id : 0;
+	if (conn)
+		(void)!dup3(conn->fd, watch->fd, O_CLOEXEC);
+	pthread_mutex_unlock(&worker->lock);
+	return conn;
+}
+
 static void *probe(void *arg)
 {
 	struct watch *watch = arg;
-	struct kt_worker *worker = watch->worker;
-	struct kt_list *link;
+	unsigned int asked = 0;
 
-	pthread_mutex_lock(&worker->lock);
-	for (link = worker->live.next; is_in_turn(watch) && link != &worker->live;
-	     link = link->next) {
-		const struct kt_conn *conn = kt_list_entry(link, struct kt_conn, live_link);
-		uint64_t id = conn->id;
-
-		if (!(conn->ktls & KT_KTLS_RX) || !has_unread(conn->fd) ||
-		    dup3(conn->fd, watch->fd, O_CLOEXEC) < 0)
-			continue;
-		pthread_mutex_unlock(&worker->lock);
-		ask(watch, id);
-		pthread_mutex_lock(&worker->lock);
-		if (!is_in_turn(watch))
-			break;
-	}
-	pthread_mutex_unlock(&worker->lock);
+	while ((is_in_turn(watch) || asked++ < ASKED_MAX) && take_next(watch))
+		ask(watch, watch->last);
 	atomic_store(&watch->probed, true);
 	return NULL;
 }
@@ -170,42 +188,50 @@ static void accuse(struct watch *watch)
 }
 
 /*
- * Has one socket been asked for too long? In another turn it is another read, which took the lock
- * before the probe could.
+ * Has one socket been asked for too long? In another turn it is another read of the worker's, which
+ * took the lock before the probe could.
  */
-static void look_at_probe(struct watch *watch)
+static void look_at_probe(struct watch *watch, uint64_t others_ns)
 {
 	pthread_mutex_lock(&watch->lock);
-	if (watch->asked != watch->asked_seen || watch->turn != watch->asked_turn) {
+	if (watch->asked != watch->asked_seen) {
 		watch->asked_seen = watch->asked;
 		watch->asked_turn = watch->turn;
 		watch->asked_used_ns = watch->used_ns;
-	} else if (watch->conn && watch->used_ns - watch->asked_used_ns >= LOCKED_NS) {
+		watch->asked_others_ns = others_ns;
+	} else if (watch->turn != watch->asked_turn) {
+		watch->asked_turn = watch->turn;
+		watch->asked_used_ns = watch->used_ns;
+	}
+	if (watch->conn && (watch->used_ns - watch->asked_used_ns >= LOCKED_NS ||
+			    others_ns - watch->asked_others_ns >= LOCKED_NS)) {
 		accuse(watch);
 		watch->asked_used_ns = watch->used_ns;
+		watch->asked_others_ns = others_ns;
 	}
 	pthread_mutex_unlock(&watch->lock);
 }
 
 /* ---- Looking --------------------------------------------------------------------------------- */
 
-static uint64_t used_ns(const struct watch *watch)
+/* otherwise: where the thread is gone. */
+static uint64_t used_ns(clockid_t clock, uint64_t otherwise)
 {
 	struct timespec used;
 
-	if (clock_gettime(watch->clock, &used))
-		return watch->used_ns;
+	if (clock_gettime(clock, &used))
+		return otherwise;
 	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
 /* Returns whether it does anything at all. */
-static bool look(struct watch *watch)
+static bool look(struct watch *watch, uint64_t others_ns)
 {
 	unsigned int turn = atomic_load(&watch->worker->ring.turn);
 	uint64_t before_ns = watch->used_ns;
 	bool moved = turn != watch->turn;
 
-	watch->used_ns = used_ns(watch);
+	watch->used_ns = used_ns(watch->clock, before_ns);
 	if (moved) {
 		watch->turn = turn;
 		watch->turn_used_ns = watch->used_ns;
@@ -213,12 +239,44 @@ static bool look(struct watch *watch)
 	if (watch->probing && atomic_load(&watch->probed)) {
 		end_probe(watch);
 		watch->turn_used_ns = watch->used_ns;
+		watch->others_ns = others_ns;
 	}
 	if (watch->probing)
-		look_at_probe(watch);
-	else if (turn & 1 && watch->used_ns - watch->turn_used_ns >= SUSPECT_NS)
+		look_at_probe(watch, others_ns);
+	else if ((turn & 1 && watch->used_ns - watch->turn_used_ns >= SUSPECT_NS) ||
+		 others_ns - watch->others_ns >= SUSPECT_NS)
 		start_probe(watch);
 	return moved || watch->probing || watch->used_ns != before_ns;
+}
+
+/*
+ * Threads that the kernel makes for reads (io-wq) are among the others. All clocks are not read at
+ * once, but the time never goes back.
+ */
+static uint64_t others_ns(const struct kt_watchdog *watchdog)
+{
+	uint64_t workers_ns = 0, all_ns;
+
+	for (size_t i = 0; i < watchdog->count; i++) {
+		const struct watch *watch = &watchdog->watches[i];
+
+		workers_ns += used_ns(watch->clock, watch->used_ns);
+	}
+	all_ns = used_ns(CLOCK_PROCESS_CPUTIME_ID, 0);
+	return all_ns > workers_ns + watchdog->others_ns ? all_ns - workers_ns
+							 : watchdog->others_ns;
+}
+
+/* Returns whether anybody does anything at all. */
+static bool look_at_all(struct kt_watchdog *watchdog)
+{
+	uint64_t now_ns = others_ns(watchdog);
+	bool moved = now_ns - watchdog->others_ns >= BUSY_NS;
+
+	watchdog->others_ns = now_ns;
+	for (size_t i = 0; i < watchdog->count; i++)
+		moved |= look(&watchdog->watches[i], now_ns);
+	return moved;
 }
 
 static struct timespec later(uint64_t ns)
@@ -246,11 +304,7 @@ static void *run(void *arg)
 	uint64_t wait_ns = LOOK_NS;
 
 	while (!is_stopped(watchdog, wait_ns)) {
-		bool moved = false;
-
-		for (size_t i = 0; i < watchdog->count; i++)
-			moved |= look(&watchdog->watches[i]);
-		wait_ns = moved ? LOOK_NS : 2 * wait_ns;
+		wait_ns = look_at_all(watchdog) ? LOOK_NS : 2 * wait_ns;
 		if (wait_ns > LOOK_IDLE_NS)
 			wait_ns = LOOK_IDLE_NS;
 	}
@@ -258,6 +312,17 @@ static void *run(void *arg)
 }
 
 /* ---- Making ---------------------------------------------------------------------------------- */
+
+/* The first use makes the kernel rewrite code of its own (a static key): not during a flood. */
+static void use_least_ttl(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	set_least_ttl(fd, 1);
+	close(fd);
+}
 
 static int begin_watch(struct watch *watch, struct kt_worker *worker)
 {
@@ -294,6 +359,8 @@ int kt_watchdog_start(struct kt_shared *shared, struct kt_watchdog **ret_watchdo
 
 	if (!watchdog)
 		return -ENOMEM;
+	use_least_ttl(AF_INET);
+	use_least_ttl(AF_INET6);
 	sem_init(&watchdog->stop, 0, 0);
 	while (watchdog->count < shared->worker_count && !err) {
 		err = begin_watch(&watchdog->watches[watchdog->count],
