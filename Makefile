@@ -170,7 +170,7 @@ TESTS_sh := bench/handshake.test bench/relay.test cli/bench.test cli/dial.test c
 # Of all these: what the guest cannot add to (tests of a kernel without kTLS, of what no kernel decides), or only there.
 TESTS_native_only := $(TESTS_bench) bench/handshake.test cli/bench.test cli/roots.test cli/verify.test \
 	daemon/allow.test daemon/budgets.test daemon/command.test daemon/credentials.test daemon/forbidden.test daemon/life.test daemon/pools.test daemon/proxy.test daemon/swaps.test \
-	daemon/watch.test ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test \
+	daemon/watch.test engine/watchdog ktls/absent pool/dir pool/loaded pool/nss_files verify/limbo.test \
 	verify/web_roots
 TESTS_guest_only :=
 # What asks the kernel for nothing but memory, files and Unix sockets: in the guest of check-kernels only, so that

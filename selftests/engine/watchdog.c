@@ -45,6 +45,7 @@ static struct {
 	_Atomic uint64_t cookie;      /* of the socket … */
 	_Atomic bool locked;	      /* … whose lock is taken, … */
 	_Atomic unsigned int held_us; /* or for so long, each time it is asked, … */
+	_Atomic bool waits;	      /* somebody waits for it */
 	_Atomic uint64_t beside;      /* … and to which so many bytes have come besides content */
 	_Atomic uint64_t next;	      /* once it is deaf, it is this one's instead; 0: nobody's */
 	_Atomic uint64_t before;      /* that came before */
@@ -110,8 +111,10 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		lock.is_in = true;
 	if (lock.kept)
 		lock.asked++;
-	while (is_the_one(fd) && lock.locked)
+	while (is_the_one(fd) && lock.locked) {
+		lock.waits = true;
 		usleep(1000);
+	}
 	if (is_the_one(fd) && lock.kept)
 		usleep(lock.held_us);
 	rc = __real_getsockopt(fd, level, name, value, len);
@@ -159,6 +162,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 /* ---- A worker with two connections ----------------------------------------------------------- */
 
 #define BESIDE (1u << 20) /* more than a handshake */
+#define OTHERS 2	  /* probes at most for what this thread and the watchdog's use */
 
 FIXTURE(watchdog)
 {
@@ -360,10 +364,10 @@ TEST_F(watchdog, who_waits_while_the_process_computes_is_left_alone)
 TEST_F(watchdog, reads_that_follow_each_other_are_several)
 {
 	keep_worker(self, true, BESIDE);
-	WAIT_UNTIL(lock.asked);
-	for (int i = 0; i < 12; i++) {
+	WAIT_UNTIL(lock.waits);
+	for (int i = 0; i < 50; i++) {
 		let_go_for_a_moment(self);
-		usleep(20000);
+		usleep(5000);
 	}
 	EXPECT_EQ(0, +lock.deafened);
 	lock.locked = false;
@@ -391,7 +395,7 @@ TEST_F(watchdog, several_reads_that_do_not_end_end_all_their_connections)
 TEST_F(watchdog, read_that_follows_and_does_not_end_ends_its_connection)
 {
 	keep_worker(self, true, BESIDE);
-	WAIT_UNTIL(lock.asked);
+	WAIT_UNTIL(lock.waits);
 	let_go_for_a_moment(self);
 	rig_await_ends(&self->setting.rig, "empty_record_flood", 1);
 	EXPECT_EQ(1, +lock.deafened);
@@ -408,25 +412,11 @@ TEST_F(watchdog, worker_that_sleeps_is_not_asked_about_again)
 	usleep(100000);
 	threads = lock.threads;
 	usleep(400000);
-	EXPECT_EQ(threads, +lock.threads);
+	EXPECT_GE(threads + OTHERS, +lock.threads);
 	lock.kept = false;
 	expect_served(self->backend_of_other, '1');
 	expect_served(self->backend_of_other, '2');
 	expect_served(self->setting.backend, '3');
-	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);
-}
-
-/* Its socket is locked, but the worker is not in the kernel for it. */
-TEST_F(watchdog, worker_that_comes_back_is_not_asked)
-{
-	lock.beside = BESIDE;
-	lock.locked = true;
-	for (int i = 0; i < 50; i++) {
-		exchange(&self->setting);
-		usleep(2000);
-	}
-	lock.locked = false;
-	EXPECT_EQ(0, +lock.deafened);
 	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);
 }
 
@@ -468,14 +458,15 @@ static void suspect_all(struct kt_worker *worker)
 TEST_F(watchdog, worker_that_computes_is_not_asked_about)
 {
 	struct kt_shared *shared = kt_engine_shared(self->setting.rig.engine);
-	unsigned int threads = lock.threads;
+	unsigned int threads;
 
 	lock.computes = true;
 	suspect_all(&shared->workers[0]);
 	kt_worker_wake(&shared->workers[0]);
 	WAIT_UNTIL(lock.is_in);
-	usleep(200000);
-	EXPECT_EQ(threads, +lock.threads);
+	threads = lock.threads;
+	usleep(600000);
+	EXPECT_GE(threads + OTHERS, +lock.threads);
 	lock.computes = false;
 	exchange(&self->setting);
 	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);

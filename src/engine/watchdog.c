@@ -62,8 +62,7 @@ struct watch {
 struct kt_watchdog {
 	pthread_t thread;
 	sem_t stop;
-	uint64_t
-		others_ns; /* processor time of the process without its workers, at the last look */
+	uint64_t others_ns; /* processor time of all but the workers, at the last look */
 	size_t count;
 	struct watch watches[];
 };
@@ -224,7 +223,7 @@ static uint64_t used_ns(clockid_t clock, uint64_t otherwise)
 	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
-/* Returns whether it does anything at all. */
+/* Returns whether the worker does anything at all. */
 static bool look(struct watch *watch, uint64_t others_ns)
 {
 	unsigned int turn = atomic_load(&watch->worker->ring.turn);
