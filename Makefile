@@ -97,7 +97,7 @@ SRC_engine_proxy := src/engine/proxy_v2_parse.c src/engine/proxy_v2_write.c
 SRC_engine_upstream := src/engine/address.c src/engine/tickets.c src/engine/upstream_proxy.c src/engine/upstream_url.c
 SRC_engine := src/engine/alerts.c src/engine/backend.c src/engine/blocks.c src/engine/budget.c src/engine/close.c src/engine/conn.c \
 	src/engine/conn_io.c src/engine/door.c src/engine/engine.c src/engine/event.c \
-	src/engine/handoff.c src/engine/handshake.c src/engine/keys.c src/engine/listen.c src/engine/names.c src/engine/network.c \
+	src/engine/handoff.c src/engine/handshake.c src/engine/keys.c src/engine/listen.c src/engine/listener.c src/engine/names.c src/engine/network.c \
 	src/engine/proxy.c $(SRC_engine_proxy) src/engine/relay.c src/engine/ring.c src/engine/slab.c src/engine/stats.c \
 	$(SRC_engine_upstream) src/engine/target.c src/engine/watchdog.c src/engine/worker.c
 SRC_trace := src/trace/ends.c src/trace/find.c src/trace/kernel.c src/trace/trace.c \

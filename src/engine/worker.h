@@ -22,47 +22,10 @@
 #include "engine.h"
 #include "link.h"
 #include "list.h"
-#include "names.h"
+#include "listener.h"
 #include "ring.h"
 #include "slab.h"
 #include "stats.h"
-
-/* What workers share; immutable while they run, but for the atomics. */
-struct kt_listener_target {
-	char host[KT_HOST_SIZE];
-	uint16_t port;
-	char name[KT_HOST_SIZE];
-	enum kt_name_type name_type;
-};
-
-struct kt_listener {
-	char name[32];
-	enum kt_listener_mode mode;
-	struct kt_address address; /* as bound */
-	/* The best first; of an origin, where to connect for each of its targets. */
-	struct kt_address backends[KT_BACKENDS_MAX];
-	unsigned int backend_count;
-	struct kt_listener_target *targets;	      /* backend_count; NULL: no origin */
-	struct kt_upstream_options *upstream;	      /* NULL: none; wiped with the engine */
-	struct kt_credentials *credentials;	      /* NULL: those of … */
-	struct kt_credentials_slot *credentials_slot; /* … this; borrowed */
-	uint8_t *alpn;				      /* NULL: none */
-	size_t alpn_len;
-	enum kt_client_auth client_auth;
-	struct kt_pool *pool; /* the default of `names`; NULL with KT_CLIENT_AUTH_NONE */
-	struct kt_names names;
-	int (*choose_pool)(const struct kt_hello *hello, void *choose_arg,
-			   struct kt_pool **ret_pool, struct kt_error *error);
-	void *choose_arg;
-	enum kt_ca_names ca_names;
-	struct kt_policy policy;
-	struct kt_network *proxy_from; /* NULL: none */
-	size_t proxy_from_count;
-	enum kt_proxy_protocol proxy_protocol;
-	struct kt_address handoff; /* length 0: connections go to backends */
-	uid_t handoff_user;
-	unsigned int handoff_queue;
-};
 
 /*
  * A pool that has let somebody in, in the order of its first. Appended under shared->lock, read
@@ -73,6 +36,7 @@ struct kt_known_pool {
 	struct kt_known_pool *_Atomic next;
 };
 
+/* What workers share; immutable while they run, but for the atomics. */
 struct kt_shared {
 	struct kt_listener *listeners;
 	size_t listener_count;
