@@ -116,7 +116,7 @@ SRC_bench := src/bench/ask.c src/bench/backend.c src/bench/bulk.c src/bench/call
 	src/bench/verify_rounds.c src/bench/verify_stock.c
 SRC_config := src/daemon/config.c src/daemon/config_file.c src/daemon/config_value.c
 SRC_daemon := $(SRC_config) src/daemon/files.c \
-	src/daemon/gather.c src/daemon/identities.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
+	src/daemon/gather.c src/daemon/identities.c src/daemon/listeners.c src/daemon/log.c src/daemon/main.c src/daemon/ops.c \
 	src/daemon/ops_credentials.c src/daemon/ops_life.c src/daemon/ops_pool.c src/daemon/options.c src/daemon/pools.c \
 	src/daemon/serve.c src/daemon/watch.c src/daemon/watcher.c
 SRC_cli_trace := src/cli/escape.c src/cli/trace.c src/cli/trace_json.c src/cli/trace_summary.c \

@@ -11,13 +11,10 @@
  * control clients and the drain have threads of their own. A second signal during the drain ends
  * the process at once.
  */
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +28,7 @@
 #include "../tls/fast_keys.h"
 #include "../tls/shortcuts.h"
 #include "daemon.h"
+#include "listeners.h"
 #include "log.h"
 #include "options.h"
 #include "watcher.h"
@@ -43,20 +41,11 @@ enum {
 #define HEAP_KEPT_LEN                                                                              \
 	(8 << 20) /* bytes free at the end of a heap that stay with us; of each thread's */
 
-/* What an origin is to be told, until the engine has copied it. */
-struct origin {
-	struct kt_target targets[KT_BACKENDS_MAX];
-	char hosts[KT_BACKENDS_MAX][KT_HOST_SIZE];
-	struct kt_upstream_options upstream;
-};
-
 struct start {
 	struct kt_daemon daemon;
 	struct kt_config *config;
 	struct kt_control_listener control;
-	struct kt_listener_options listeners[KT_LISTENERS_MAX];
-	struct kt_address backends[KT_LISTENERS_MAX][KT_BACKENDS_MAX]; /* that these name */
-	struct origin *origins; /* likewise, for each listener */
+	struct kt_listeners *listeners; /* until the engine has copied them */
 	struct kt_serving *serving;
 	struct kt_watcher *watcher;
 	int signal_fd;
@@ -132,235 +121,11 @@ static void load_again(struct start *start)
 		(void)!kt_identities_load(start->daemon.identities, i);
 }
 
-/* The pools are there: kt_config_check saw to it. */
-static int describe_names(struct start *start, const struct kt_config_listener *listener,
-			  struct kt_listener_options *options, struct kt_error *error)
-{
-	struct kt_pool_for *pools = calloc(listener->names.count + 1, sizeof *pools);
-
-	if (!pools)
-		return kt_error_set(error, ENOMEM, listener->name, 0, "out of memory");
-	for (size_t i = 0; i < listener->names.count; i++) {
-		const struct kt_config_name *name = &listener->names.at[i];
-
-		pools[i].pattern = name->pattern;
-		pools[i].pool = kt_pools_named(start->daemon.pools, name->pool);
-	}
-	options->pools = pools;
-	options->pool_count = listener->names.count;
-	return 0;
-}
-
-/* The place of the k-th is there whatever those before it resolve to. */
-static size_t room_for(const struct kt_config_texts *texts, size_t k, size_t taken)
-{
-	return KT_BACKENDS_MAX - taken - (texts->count - 1 - k);
-}
-
-/* Each address of a name is a backend of its own: it is not known where somebody listens. */
-static int describe_backends(struct start *start, size_t i, struct kt_error *error)
-{
-	const struct kt_config_texts *texts = &start->config->listeners[i].backends;
-	struct kt_listener_options *options = &start->listeners[i];
-	struct kt_address *backends = start->backends[i];
-	size_t taken = 0;
-
-	for (size_t k = 0; k < texts->count; k++) {
-		size_t count;
-		int err = kt_addresses_parse(texts->at[k], room_for(texts, k, taken),
-					     backends + taken, &count, error);
-
-		if (err)
-			return err;
-		taken += count;
-	}
-	options->backends = backends;
-	options->backend_count = taken;
-	return 0;
-}
-
-static int find_user(const char *name, uid_t *ret_uid, struct kt_error *error)
-{
-	const struct passwd *user = getpwnam(name);
-	unsigned long number;
-	char *end;
-
-	if (user) {
-		*ret_uid = user->pw_uid;
-		return 0;
-	}
-	errno = 0;
-	number = strtoul(name, &end, 10);
-	/* The last is no user's: (uid_t)-1 */
-	if (errno || *end || !isdigit((unsigned char)name[0]) || number >= UINT32_MAX)
-		return kt_error_set(error, EINVAL, name, 0,
-				    "handoff-user: there is no such user (a name, or a number)");
-	*ret_uid = (uid_t)number;
-	return 0;
-}
-
-static int describe_handoff(struct start *start, size_t i, struct kt_error *error)
-{
-	const struct kt_config_listener *listener = &start->config->listeners[i];
-	struct kt_listener_options *options = &start->listeners[i];
-	int err;
-
-	if (!listener->handoff)
-		return 0;
-	options->handoff_queue = listener->handoff_queue;
-	options->handoff_user = geteuid();
-	err = kt_address_parse(listener->handoff, &options->handoff, error);
-	if (!err && listener->handoff_user)
-		err = find_user(listener->handoff_user, &options->handoff_user, error);
-	return err;
-}
-
-static int describe_proxy(const struct kt_config_listener *listener,
-			  struct kt_listener_options *options, struct origin *origin,
-			  struct kt_error *error)
-{
-	struct kt_upstream_url url;
-	int err = 0;
-
-	if (!listener->proxy)
-		return 0;
-	err = kt_upstream_url_parse(listener->proxy, &url, error);
-	if (!err)
-		err = kt_address_parse(url.address, &origin->upstream.address, error);
-	if (!err && listener->proxy_credentials)
-		err = kt_upstream_login_read(listener->proxy_credentials, &origin->upstream.login,
-					     error);
-	if (err)
-		return err;
-	origin->upstream.kind = url.kind;
-	options->upstream = &origin->upstream;
-	return 0;
-}
-
-static bool is_ip(const char *text)
-{
-	uint8_t bytes[16];
-
-	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
-}
-
-/* Where it is: each address of a name is a target. What a proxy is asked for it resolves itself. */
-static int reach_target(const struct kt_config_listener *listener, size_t k, size_t room,
-			struct kt_target target, struct kt_target *ret_targets, size_t *ret_count,
-			struct kt_error *error)
-{
-	struct kt_address addresses[KT_BACKENDS_MAX] = {{.len = 0}};
-	size_t count = 1;
-	int err = listener->proxy ? 0
-				  : kt_addresses_parse(listener->targets.at[k], room, addresses,
-						       &count, error);
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < count; i++) {
-		target.address = addresses[i];
-		ret_targets[i] = target;
-	}
-	*ret_count = count;
-	return 0;
-}
-
-static int describe_target(const struct kt_config_listener *listener, size_t k,
-			   struct origin *origin, size_t *taken, struct kt_error *error)
-{
-	struct kt_target target = {.host = origin->hosts[k]};
-	size_t count = 0;
-	int err = kt_address_split(listener->targets.at[k], origin->hosts[k], &target.port, error);
-
-	if (err)
-		return err;
-	target.name = listener->target_name ? listener->target_name : target.host;
-	target.name_type = is_ip(target.name) ? KT_NAME_IP : KT_NAME_DNS;
-	err = reach_target(listener, k, room_for(&listener->targets, k, *taken), target,
-			   origin->targets + *taken, &count, error);
-	*taken += count;
-	return err;
-}
-
-static int describe_origin(struct start *start, size_t i, struct kt_error *error)
-{
-	const struct kt_config_listener *listener = &start->config->listeners[i];
-	struct kt_listener_options *options = &start->listeners[i];
-	struct origin *origin = &start->origins[i];
-	int err = 0;
-
-	if (listener->mode != KT_MODE_ORIGIN)
-		return 0;
-	options->client_auth = KT_CLIENT_AUTH_NONE;
-	options->pool = kt_pools_named(start->daemon.pools, listener->server_pool);
-	options->policy.profile = listener->server_profile;
-	options->targets = origin->targets;
-	for (size_t k = 0; k < listener->targets.count && !err; k++)
-		err = describe_target(listener, k, origin, &options->target_count, error);
-	return err ? err : describe_proxy(listener, options, origin, error);
-}
-
-/* What the engine is to be told; the addresses are resolved here. */
-static int describe_listener(struct start *start, size_t i, struct kt_error *error)
-{
-	const struct kt_config_listener *listener = &start->config->listeners[i];
-	struct kt_listener_options *options = &start->listeners[i];
-	int err;
-
-	*options = (struct kt_listener_options){
-		.name = listener->name,
-		.mode = listener->mode,
-		.credentials_slot = kt_identities_slot(start->daemon.identities, i),
-		.alpn = listener->alpn.list,
-		.alpn_len = listener->alpn.len,
-		.client_auth = listener->client_auth,
-		.ca_names = listener->ca_names,
-		.policy.profile = listener->profile,
-		.proxy_from = listener->proxy_from.at,
-		.proxy_from_count = listener->proxy_from.count,
-		.proxy_protocol = listener->proxy_protocol,
-	};
-	if (listener->pool)
-		options->pool = kt_pools_named(start->daemon.pools, listener->pool);
-	err = describe_names(start, listener, options, error);
-	if (!err)
-		err = kt_address_parse(listener->listen, &options->listen, error);
-	if (!err)
-		err = describe_handoff(start, i, error);
-	if (!err)
-		err = describe_backends(start, i, error);
-	return err ? err : describe_origin(start, i, error);
-}
-
-static int load_listeners(struct start *start, struct kt_error *error)
-{
-	int err = kt_identities_new(start->config, &start->daemon.identities, error);
-
-	if (err)
-		return err;
-	start->origins = calloc(start->config->listener_count, sizeof *start->origins);
-	if (!start->origins)
-		return kt_error_set(error, ENOMEM, "listeners", 0, "out of memory");
-	for (size_t i = 0; i < start->config->listener_count && !err; i++)
-		err = describe_listener(start, i, error);
-	return err;
-}
-
-/* With the logins of proxies. */
-static void forget_origins(struct start *start)
-{
-	if (start->origins)
-		explicit_bzero(start->origins,
-			       start->config->listener_count * sizeof *start->origins);
-	free(start->origins);
-	start->origins = NULL;
-}
-
 static int make_engine(struct start *start, struct kt_error *error)
 {
 	const struct kt_config *config = start->config;
 	const struct kt_engine_options options = {
-		.listeners = start->listeners,
+		.listeners = kt_listeners_options(start->listeners),
 		.listener_count = config->listener_count,
 		.workers = config->workers,
 		.ktls = config->ktls,
@@ -378,7 +143,8 @@ static int make_engine(struct start *start, struct kt_error *error)
 
 	int err = kt_engine_new(&options, &start->daemon.engine, error);
 
-	forget_origins(start);
+	kt_listeners_free(start->listeners);
+	start->listeners = NULL;
 	return err;
 }
 
@@ -438,7 +204,10 @@ static int prepare(struct start *start, bool check_only, struct kt_error *error)
 	if (!err && state)
 		err = kt_pools_use_state(start->daemon.pools, state, error);
 	if (!err)
-		err = load_listeners(start, error);
+		err = kt_identities_new(start->config, &start->daemon.identities, error);
+	if (!err)
+		err = kt_listeners_new(start->config, start->daemon.pools, start->daemon.identities,
+				       &start->listeners, error);
 	if (!err && load_pools(start->daemon.pools, state && start->config->start_from_state))
 		err = kt_error_set(error, EINVAL, "pools", 0, "a source was refused, see above");
 	return err;
@@ -471,9 +240,7 @@ static void tear_down(struct start *start)
 	kt_serving_free(start->serving);
 	kt_engine_free(start->daemon.engine);
 	kt_fast_keys_stop();
-	for (size_t i = 0; i < KT_LISTENERS_MAX; i++)
-		free((void *)start->listeners[i].pools);
-	forget_origins(start);
+	kt_listeners_free(start->listeners);
 	kt_identities_free(start->daemon.identities);
 	kt_pools_free(start->daemon.pools);
 	kt_control_unlisten(&start->control);
