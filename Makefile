@@ -146,7 +146,7 @@ TESTS_tls := tls/between tls/between_keys tls/ca_names tls/choose tls/client tls
 	tls/split tls/staple
 TESTS_verify := verify/algorithm verify/allow verify/allowed verify/anchors verify/cache verify/cache_race verify/cases \
 	verify/cert verify/general_name verify/host verify/keys verify/match \
-	verify/memory verify/name_constraints verify/path verify/permitted_dns verify/public_suffix \
+	verify/memory verify/name_constraints verify/name_constraints_path verify/path verify/permitted_dns verify/public_suffix \
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes

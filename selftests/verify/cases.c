@@ -260,7 +260,7 @@ static const char *const elsewhere[] = {
 	"internal",	       /* memory: verify/memory */
 	"too_many_links",      /* hundreds of certificates: verify/verify */
 	"too_many_signatures", /* likewise */
-	"too_many_names",      /* likewise: verify/name_constraints */
+	"too_many_names",      /* likewise: verify/name_constraints_path */
 	"not_allowed",	       /* rules of who asks, not of kt_verify */
 };
 
