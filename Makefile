@@ -144,7 +144,7 @@ TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kerne
 TESTS_handoff := handoff/socket handoff/text
 TESTS_tls := tls/between tls/between_keys tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/fast_keys tls/handshake tls/injected tls/memory tls/peer tls/records tls/resumption tls/several tls/shortcuts \
 	tls/split tls/staple
-TESTS_verify := verify/algorithm verify/allow verify/allowed verify/anchors verify/cache verify/cache_race verify/cases \
+TESTS_verify := verify/algorithm verify/allow verify/allowed verify/anchors verify/bytes verify/cache verify/cache_race verify/cases \
 	verify/cert verify/general_name verify/host verify/keys verify/match \
 	verify/memory verify/name_constraints verify/name_constraints_path verify/path verify/permitted_dns verify/public_suffix \
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \

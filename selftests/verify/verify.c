@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a verifier behaves over time, over bytes, and over processes; verdicts as such: cases. */
-#include <ktrust/verify.h>
+/* How a verifier behaves over time, and over processes; verdicts as such: cases. */
+#include "verifier.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,57 +11,6 @@
 
 #include "../../src/verify/library.h"
 #include "../../src/verify/x509.h"
-#include "../harness.h"
-#include "world.h"
-
-#define LIST(...) ((const enum cert[]){__VA_ARGS__, NONE})
-#define NO_LIMIT  64
-
-FIXTURE(verifier)
-{
-	struct world world;
-	struct kt_snapshot *a; /* version 1: {ROOT_A} */
-	struct kt_snapshot *b; /* version 2: {ROOT_B} */
-	struct kt_verifier *verifier;
-	struct kt_query query;
-	struct kt_verdict verdict;
-};
-
-FIXTURE_SETUP(verifier)
-{
-	world_init(&self->world);
-	self->a = world_snapshot(&self->world, LIST(ROOT_A), NO_LIMIT, 1);
-	self->b = world_snapshot(&self->world, LIST(ROOT_B), NO_LIMIT, 2);
-	self->verifier = kt_verifier_new(NULL);
-	ASSERT_NE(NULL, self->verifier);
-	self->query = (struct kt_query){.role = KT_ROLE_CLIENT, .time = pki_now()};
-}
-
-FIXTURE_TEARDOWN(verifier)
-{
-	kt_verifier_free(self->verifier);
-	kt_snapshot_free(self->a);
-	kt_snapshot_free(self->b);
-	world_free(&self->world);
-}
-
-static enum kt_verdict_code ask(FIXTURE_DATA(verifier) * self, const struct kt_snapshot *snapshot,
-				const enum cert *certs)
-{
-	struct kt_der der[KT_CHAIN_MAX];
-	struct kt_chain chain = {der, world_chain(&self->world, certs, KT_CHAIN_MAX, der)};
-
-	return kt_verify(self->verifier, snapshot, &chain, &self->query, &self->verdict);
-}
-
-static enum kt_verdict_code ask_bytes(FIXTURE_DATA(verifier) * self, const uint8_t *data,
-				      size_t len)
-{
-	struct kt_der der = {data, len};
-	struct kt_chain chain = {&der, 1};
-
-	return kt_verify(self->verifier, self->a, &chain, &self->query, &self->verdict);
-}
 
 /* ---- Snapshots ------------------------------------------------------------------------------- */
 
@@ -411,117 +360,6 @@ TEST_F(verifier, an_anchors_name_is_printable)
 						       "234567890123456789012ő",
 						 .ca = true},
 			   "12345678901234567890123456789012345678901234567890123456789012");
-}
-
-/* ---- Bytes ----------------------------------------------------------------------------------- */
-
-TEST_F(verifier, trailing_bytes_are_refused)
-{
-	const struct pki_cert *leaf = world_cert(&self->world, LEAF_A);
-	uint8_t *longer = malloc(leaf->der_len + 1);
-
-	ASSERT_NE(NULL, longer);
-	memcpy(longer, leaf->der, leaf->der_len);
-	longer[leaf->der_len] = 0;
-	EXPECT_EQ(KT_ACCEPTED, ask_bytes(self, longer, leaf->der_len));
-	EXPECT_EQ(KT_MALFORMED, ask_bytes(self, longer, leaf->der_len + 1));
-	EXPECT_EQ(0, self->verdict.depth);
-	free(longer);
-}
-
-TEST_F(verifier, every_cut_is_refused)
-{
-	const struct pki_cert *leaf = world_cert(&self->world, LEAF_A);
-
-	for (size_t len = 0; len < leaf->der_len; len++) {
-		uint8_t *shorter = malloc(len + !len);
-
-		ASSERT_NE(NULL, shorter);
-		memcpy(shorter, leaf->der, len);
-		EXPECT_EQ(KT_MALFORMED, ask_bytes(self, shorter, len));
-		free(shorter);
-	}
-	EXPECT_EQ(KT_MALFORMED, ask_bytes(self, NULL, 0));
-}
-
-TEST_F(verifier, a_certificate_over_the_limit_is_refused)
-{
-	uint8_t *big = calloc(1, KT_CERTIFICATE_MAX + 1);
-
-	ASSERT_NE(NULL, big);
-	EXPECT_EQ(KT_MALFORMED, ask_bytes(self, big, KT_CERTIFICATE_MAX + 1));
-	EXPECT_EQ(KT_MALFORMED, ask_bytes(self, big, SIZE_MAX));
-	free(big);
-}
-
-TEST_F(verifier, a_malformed_intermediate_is_named_by_its_depth)
-{
-	const struct pki_cert *leaf = world_cert(&self->world, LEAF_A);
-	struct kt_der der[] = {{leaf->der, leaf->der_len},
-			       {leaf->der, leaf->der_len},
-			       {(const uint8_t *)"junk", 4}};
-	struct kt_chain chain = {der, 3};
-
-	EXPECT_EQ(KT_MALFORMED,
-		  kt_verify(self->verifier, self->a, &chain, &self->query, &self->verdict));
-	EXPECT_EQ(2, self->verdict.depth);
-}
-
-/* Change one byte of certificate `at` in every way of `flips`; nothing may be let in. */
-static void expect_every_byte_matters(FIXTURE_DATA(verifier) * self, const enum cert *certs,
-				      size_t at)
-{
-	static const uint8_t flips[] = {0x01, 0x80, 0x20};
-	struct kt_der der[KT_CHAIN_MAX];
-	struct kt_chain chain = {der, world_chain(&self->world, certs, KT_CHAIN_MAX, der)};
-	size_t len = der[at].len;
-	uint8_t *copy = malloc(len);
-
-	ASSERT_NE(NULL, copy);
-	memcpy(copy, der[at].data, len);
-	der[at].data = copy;
-	ASSERT_EQ(KT_ACCEPTED,
-		  kt_verify(self->verifier, self->a, &chain, &self->query, &self->verdict));
-	for (size_t i = 0; i < len * sizeof flips; i++) {
-		uint8_t flip = flips[i % sizeof flips];
-
-		copy[i / sizeof flips] ^= flip;
-		EXPECT_NE(KT_ACCEPTED,
-			  kt_verify(self->verifier, self->a, &chain, &self->query, &self->verdict))
-		{
-			TH_LOG("byte %zu of %zu, flip 0x%02x", i / sizeof flips, len, flip);
-		}
-		EXPECT_NE(KT_INTERNAL, self->verdict.code)
-		{
-			TH_LOG("byte %zu of %zu, flip 0x%02x", i / sizeof flips, len, flip);
-		}
-		copy[i / sizeof flips] ^= flip;
-	}
-	free(copy);
-}
-
-TEST_F_TIMEOUT(verifier, every_byte_of_a_leaf_matters, 120)
-{
-	expect_every_byte_matters(self, LIST(LEAF_A), 0);
-}
-
-TEST_F_TIMEOUT(verifier, every_byte_of_an_intermediate_matters, 120)
-{
-	expect_every_byte_matters(self, LIST(LEAF_INT_A, INT_A), 1);
-}
-
-TEST_F(verifier, a_tampered_signature_is_named)
-{
-	const struct pki_cert *leaf = world_cert(&self->world, LEAF_ED25519);
-	uint8_t *copy = malloc(leaf->der_len);
-
-	ASSERT_NE(NULL, copy);
-	memcpy(copy, leaf->der, leaf->der_len);
-	/* The last byte of an ECDSA signature is within s. */
-	copy[leaf->der_len - 1] ^= 1;
-	EXPECT_EQ(KT_BAD_SIGNATURE, ask_bytes(self, copy, leaf->der_len));
-	EXPECT_EQ(0, self->verdict.depth);
-	free(copy);
 }
 
 /* ---- Decoded certificates -------------------------------------------------------------------- */
