@@ -136,7 +136,7 @@ LIB_LIBS := -lssl -lcrypto -lpsl -lurcu-bp
 # ---- Tests, one list a room, sorted: selftests/<room>/<name>.c is one program ------------------
 
 TESTS_error := error/error
-TESTS_pool := pool/bad_input pool/compare pool/crl pool/dir pool/faults pool/file pool/image pool/lenient \
+TESTS_pool := pool/bad_input pool/compare pool/crl pool/dir pool/faults pool/file pool/forged pool/image pool/lenient \
 	pool/life pool/loaded pool/manifest pool/name pool/nss pool/nss_faults pool/nss_files pool/pem \
 	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
