@@ -138,7 +138,7 @@ LIB_LIBS := -lssl -lcrypto -lpsl -lurcu-bp
 TESTS_error := error/error
 TESTS_pool := pool/bad_input pool/compare pool/crl pool/dir pool/faults pool/file pool/forged pool/image pool/lenient \
 	pool/life pool/loaded pool/manifest pool/name pool/nss pool/nss_faults pool/nss_files pool/pem \
-	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/system
+	pool/pool pool/scan pool/set pool/snapshot pool/source pool/source_faults pool/store pool/store_faults pool/system
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/rekey ktls/state_injected ktls/stream ktls/ulp_info
 TESTS_handoff := handoff/socket handoff/text
@@ -225,7 +225,7 @@ TEST_LIBS_pool/pool := $(call wrap,$(POOL_MAPS))
 TEST_LIBS_pool/nss_faults := $(call wrap,$(POOL_INJECTED))
 TEST_LIBS_pool/source_faults := $(call wrap,$(POOL_INJECTED) reallocarray strdup open openat fstat lstat fstatat read \
 	fdopendir readdir)
-TEST_LIBS_pool/store := $(call wrap,write fsync renameat openat unlinkat)
+TEST_LIBS_pool/store_faults := $(call wrap,write fsync renameat openat unlinkat)
 TEST_LIBS_ktls/injected := $(call wrap,setsockopt connect poll sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_ktls/rekey := $(call wrap,kt_ktls_install sendmsg explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_verify/memory := $(call wrap,malloc calloc)
