@@ -142,7 +142,7 @@ TESTS_pool := pool/bad_input pool/compare pool/crl pool/dir pool/faults pool/fil
 TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kernel ktls/probe \
 	ktls/record ktls/rekey ktls/state_injected ktls/stream ktls/ulp_info
 TESTS_handoff := handoff/socket handoff/text
-TESTS_tls := tls/between tls/between_keys tls/ca_names tls/choose tls/client tls/credentials tls/decoded tls/export tls/fast_keys tls/handshake tls/injected tls/memory tls/peer tls/records tls/resumption tls/several tls/shortcuts \
+TESTS_tls := tls/between tls/between_keys tls/ca_names tls/choose tls/client tls/client_records tls/credentials tls/decoded tls/export tls/fast_keys tls/handshake tls/injected tls/memory tls/peer tls/records tls/resumption tls/several tls/shortcuts \
 	tls/split tls/staple
 TESTS_verify := verify/algorithm verify/allow verify/allowed verify/anchors verify/bytes verify/cache verify/cache_race verify/cases \
 	verify/cert verify/general_name verify/host verify/keys verify/match \
