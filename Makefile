@@ -585,7 +585,7 @@ FUZZ_SRC_config := $(SRC_config) src/engine/names.c src/engine/network.c \
 	$(SRC_engine_upstream) $(FUZZ_SRC_names)
 FUZZ_SRC_crl := $(SRC_verify) $(FUZZ_SRC_der_mutations)
 FUZZ_SRC_engine := $(SRC_verify) $(SRC_tls) $(SRC_ktls) $(SRC_handoff) $(SRC_engine) $(SRC_testlib) \
-	selftests/engine/rig.c selftests/engine/stand_in.c selftests/fuzz/engine_play.c selftests/fuzz/engine_stage.c \
+	selftests/engine/rig.c selftests/engine/stand_in.c selftests/fuzz/engine_answers.c selftests/fuzz/engine_play.c selftests/fuzz/engine_stage.c \
 	selftests/fuzz/engine_tls_side.c selftests/tls/keys.c selftests/tls/lab.c
 FUZZ_LIBS_engine := -luring $(call wrap,kt_ring_wait kt_ktls_probe kt_ktls_attach kt_ktls_install kt_conn_complete \
 	kt_door_accepted kt_blocks_grow clock_gettime malloc calloc realloc)
