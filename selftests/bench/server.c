@@ -134,8 +134,45 @@ TEST_F(server, one_that_ends_is_blamed_with_its_last_words)
 
 	EXPECT_EQ(-ECHILD, start(&self->server, fail_with_words, &error));
 	EXPECT_STREQ("fake", error.where);
-	EXPECT_NE(NULL, strstr(error.text, "it said: no such setting: x"));
+	EXPECT_STREQ("ended before it accepted, with status 1; it said: no such setting: x",
+		     error.text);
 	EXPECT_EQ(0, self->server.pid);
+}
+
+static int die(void *arg)
+{
+	(void)arg;
+	return raise(SIGILL);
+}
+
+TEST_F(server, one_that_dies_without_a_word_is_blamed_with_its_signal)
+{
+	struct kt_error error = {0};
+
+	EXPECT_EQ(-ECHILD, start(&self->server, die, &error));
+	EXPECT_STREQ("ended before it accepted, by signal 4 (Illegal instruction)", error.text);
+}
+
+static int listen_before_it_is_ready(void *port)
+{
+	listen_at(*(uint16_t *)port);
+	usleep(200000);
+	fprintf(stderr, "%d is online\n", getpid());
+	return pause();
+}
+
+TEST_F(server, one_that_accepts_too_early_is_waited_for)
+{
+	char words[64];
+
+	self->server.ready = "online";
+	/* what the first said is not the second's */
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, start(&self->server, listen_before_it_is_ready, NULL));
+		snprintf(words, sizeof words, "%d is online", self->server.pid);
+		EXPECT_TRUE(kt_bench_server_said(&self->server, words));
+		kt_bench_server_stop(&self->server);
+	}
 }
 
 TEST_F(server, words_with_its_mark_are_quoted_before_the_last)

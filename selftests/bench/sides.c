@@ -95,7 +95,8 @@ TEST_F(sides, settings_of_the_user_that_are_refused_are_an_error)
 TEST_F(sides, settings_beside_the_program_that_are_refused_leave_the_peer_out)
 {
 	EXPECT_EQ(-ENOTSUP, start(self, NGINX, "no such setting"));
-	EXPECT_STREQ("ended before it accepted; it said: no such setting", self->found.note);
+	EXPECT_STREQ("ended before it accepted, with status 1; it said: no such setting",
+		     self->found.note);
 }
 
 /* Without ours, and stock, there is nothing to compare. */

@@ -182,25 +182,45 @@ static bool accepts(uint16_t port)
 }
 
 /* It is not reaped: until it is stopped, its number is nobody else's. */
-static bool has_ended(pid_t pid)
+static bool has_ended(pid_t pid, siginfo_t *info)
 {
-	siginfo_t info = {0};
+	*info = (siginfo_t){0};
+	return waitid(P_PID, (id_t)pid, info, WEXITED | WNOHANG | WNOWAIT) || info->si_pid;
+}
 
-	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+/* How, for those who say nothing themselves. */
+static int complain_of_end(const struct kt_bench_server *server, const siginfo_t *info,
+			   struct kt_error *error)
+{
+	char what[128];
+
+	if (info->si_code == CLD_EXITED)
+		snprintf(what, sizeof what, "ended before it accepted, with status %d",
+			 info->si_status);
+	else
+		snprintf(what, sizeof what, "ended before it accepted, by signal %d (%s)",
+			 info->si_status, strsignal(info->si_status));
+	return complain(server, ECHILD, what, error);
+}
+
+static bool is_ready(const struct kt_bench_server *server)
+{
+	return !server->ready || kt_bench_server_said(server, server->ready);
 }
 
 static int wait_until_ready(struct kt_bench_server *server, struct kt_error *error)
 {
 	uint64_t end = kt_bench_now_ns() + READY_LIMIT_NS;
+	siginfo_t info;
 
 	while (kt_bench_now_ns() < end) {
 		int ret = kt_bench_interrupted(error);
 
 		if (ret)
 			return ret;
-		if (has_ended(server->pid))
-			return complain(server, ECHILD, "ended before it accepted", error);
-		if (accepts(server->port))
+		if (has_ended(server->pid, &info))
+			return complain_of_end(server, &info, error);
+		if (is_ready(server) && accepts(server->port))
 			return 0;
 		pause_ns(LOOK_EVERY_NS);
 	}
@@ -213,7 +233,8 @@ int kt_bench_server_start(struct kt_bench_server *server, const struct kt_bench_
 	pid_t parent = getpid();
 	int ret;
 
-	fflush(NULL); /* else a child that runs no other program could write it too */
+	unlink(server->log); /* what one before it said is not its own */
+	fflush(NULL);	     /* else a child that runs no other program could write it too */
 	server->pid = fork();
 	if (server->pid < 0) {
 		server->pid = 0;

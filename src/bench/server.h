@@ -29,6 +29,11 @@ struct kt_bench_server {
 	const char *name; /* of the side, for errors; borrowed */
 	/* What a line of its log has that errors quote: the first such; NULL: the last line. */
 	const char *mark;
+	/*
+	 * What its log has once it is ready, for one that accepts before, and then closes what it
+	 * accepted with; NULL: it is as soon as it accepts.
+	 */
+	const char *ready;
 	uint16_t port; /* on 127.0.0.1 */
 	pid_t pid;     /* 0: it was not started */
 	char log[PATH_MAX];
@@ -38,8 +43,9 @@ struct kt_bench_server {
 KT_WARN_UNUSED int kt_bench_free_port(uint16_t *ret_port, struct kt_error *error);
 
 /*
- * Start what is to listen on server->port, and wait until it accepts. name, mark, port and log are
- * set by the caller. -ECHILD: it ended before, -ETIMEDOUT, -EINTR (kt_bench_interrupted), fork's.
+ * Start what is to listen on server->port, and wait until it is ready and accepts. name, mark,
+ * ready, port and log are set by the caller. -ECHILD: it ended before, -ETIMEDOUT, -EINTR
+ * (kt_bench_interrupted), fork's.
  */
 KT_WARN_UNUSED int kt_bench_server_start(struct kt_bench_server *server,
 					 const struct kt_bench_command *command,

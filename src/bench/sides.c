@@ -30,6 +30,7 @@ struct side {
 	const char *environment; /* "NAME=value", with places; NULL: nothing is added */
 	const char *arguments[ARGUMENTS_MAX]; /* with places to fill in (fill.h) */
 	const char *mark;		      /* of errors in its log (server.h) */
+	const char *ready;		      /* in its log, when it is (server.h) */
 	struct lack lacks[LACKS_MAX];
 };
 
@@ -74,7 +75,9 @@ static const struct side sides[KT_BENCH_SIDES] = {
 	 .version = "--version",
 	 .settings = {"hitch.conf", "openssl.cnf"},
 	 .environment = "OPENSSL_CONF=@DIR@/openssl.cnf",
-	 .arguments = {"--config=@DIR@/hitch.conf"}},
+	 .arguments = {"--config=@DIR@/hitch.conf"},
+	 /* The parent accepts until its worker has a socket of its own. */
+	 .ready = "Process 0 online"},
 	{.program = "stunnel",
 	 .place = IN_PATH,
 	 .version = "-version",
@@ -265,8 +268,10 @@ int kt_bench_side_start(size_t number, struct kt_bench_found *found,
 			struct kt_bench_server *ret_server, struct kt_error *error)
 {
 	const struct side *side = &sides[number];
-	struct kt_bench_server server = {
-		.name = names[number], .mark = side->mark, .port = values->port};
+	struct kt_bench_server server = {.name = names[number],
+					 .mark = side->mark,
+					 .ready = side->ready,
+					 .port = values->port};
 	struct kt_bench_command stock = {
 		.serve = kt_bench_serve_stock, .arg = (void *)values, .cpu = cpu};
 	int ret = 0;

@@ -30,7 +30,7 @@ KT_WARN_UNUSED int kt_bench_side_find(size_t side, const struct kt_bench_options
 				      struct kt_bench_found *ret_found, struct kt_error *error);
 
 /*
- * Write its settings, start it and wait until it accepts. server->name, mark, port and log are set
+ * Write its settings, start it and wait until it accepts. server->name, mark, ready, port and log are set
  * here; cpu as in struct kt_bench_command.
  *
  * -ENOTSUP: a peer that cannot be started here, and the note says why: it is to be left out like
