@@ -150,10 +150,11 @@ TESTS_verify := verify/algorithm verify/allow verify/allowed verify/anchors veri
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
 	verify/verdict verify/verify verify/ways verify/web_names verify/web_roots
 TESTS_trace := trace/ends trace/find trace/kernel trace/probes
-TESTS_engine := engine/address engine/backend engine/blocks engine/budget engine/flood engine/handoff engine/handshake engine/hostile engine/injected engine/injected_keys engine/limits engine/names engine/origin engine/origin_proxied engine/proxy_in engine/proxy_out \
-	engine/proxy_v2 engine/rekey engine/relay engine/relay_records \
-	engine/slab \
-	engine/sockets engine/soak engine/split engine/start engine/tickets engine/tight engine/upstream engine/watchdog
+TESTS_engine := engine/address engine/backend engine/blocks engine/budget engine/flood engine/handoff \
+	engine/handshake engine/hostile engine/injected engine/injected_keys engine/limits engine/names \
+	engine/origin engine/origin_proxied engine/proxy_in engine/proxy_out engine/proxy_v2 engine/rekey \
+	engine/relay engine/relay_records engine/slab engine/soak engine/sockets engine/split engine/start \
+	engine/tickets engine/tight engine/upstream engine/watchdog
 TESTS_control := control/control control/message
 TESTS_config := daemon/config daemon/config_check daemon/config_refused
 TESTS_daemon := $(TESTS_config) daemon/watch

@@ -4,8 +4,10 @@
  * kernel's: it is ended, and those who have the same worker are served (watchdog.h). What can be
  * shown of it without kTLS is in watchdog.c.
  */
+#include "../../src/engine/ring.h"
 #include "rig.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -54,14 +56,14 @@ FIXTURE_VARIANT_ADD(flood, spaced){.version = KT_TLS_1_3, .address = "127.0.0.1:
 FIXTURE_VARIANT_ADD(flood, mixed){.version = KT_TLS_1_3, .address = "127.0.0.1:0", .mixed = true};
 
 /* One that is served: a byte has come through. */
-static int meet(FIXTURE_DATA(flood) * self, struct peer *peer)
+static int meet(struct rig *rig, SSL_CTX *context, struct peer *peer)
 {
 	int backend;
 	char byte;
 
-	peer_connect(peer, &self->rig, self->context);
+	peer_connect(peer, rig, context);
 	ASSERT_EQ(1, peer_handshake(peer));
-	backend = rig_accept(&self->rig);
+	backend = rig_accept(rig);
 	peer_write(peer, "x", 1);
 	recv_exactly(backend, &byte, 1);
 	return backend;
@@ -99,8 +101,8 @@ FIXTURE_SETUP(flood)
 						   .address = &address});
 	self->context = client_context(&(struct client_options){.version = variant->version,
 								.cert = self->rig.lab.client});
-	self->backend = meet(self, &self->bystander);
-	self->backend_of_flooder = meet(self, &self->flooder);
+	self->backend = meet(&self->rig, self->context, &self->bystander);
+	self->backend_of_flooder = meet(&self->rig, self->context, &self->flooder);
 	seal_all(self, variant->mixed);
 }
 
@@ -197,6 +199,107 @@ TEST_F(flood, does_not_keep_others_waiting)
 	}
 	EXPECT_EQ(1, rig_ends(&self->rig, "empty_record_flood"));
 	EXPECT_EQ(1, rig_stats(&self->rig).live);
+}
+
+/* ---- Many clients, a thread of the kernel for each ------------------------------------------- */
+
+#define CROWD	   (KT_RING_THREADS + 8)
+#define ROUNDS_MAX 1000
+#define MORE	   40 /* rounds; when some reads have a thread each, the others are not far behind */
+
+struct member {
+	struct peer peer;
+	int backend;
+	struct kt_traffic traffic;
+};
+
+FIXTURE(crowd)
+{
+	struct rig rig;
+	SSL_CTX *context;
+	struct member members[CROWD];
+};
+
+FIXTURE_SETUP(crowd)
+{
+	if (!test_have_ktls())
+		SKIP(return, "this kernel has no kTLS");
+	rig_init(&self->rig, &(struct rig_options){.ktls = KT_KTLS_REQUIRE,
+						   .client_auth = KT_CLIENT_AUTH_REQUIRE});
+	self->context = client_context(&(struct client_options){.cert = self->rig.lab.client});
+	for (size_t i = 0; i < CROWD; i++) {
+		struct member *member = &self->members[i];
+		uint8_t record[RECORD_MAX];
+
+		member->backend = meet(&self->rig, self->context, &member->peer);
+		keys_of_client(&member->peer.client, &member->traffic);
+		record_seal(&member->traffic, &member->traffic.rx, KT_RECORD_DATA, "x", 1, record);
+	}
+}
+
+FIXTURE_TEARDOWN(crowd)
+{
+	for (size_t i = 0; i < CROWD; i++) {
+		peer_fini(&self->members[i].peer);
+		close(self->members[i].backend);
+	}
+	SSL_CTX_free(self->context);
+	rig_fini(&self->rig);
+}
+
+static void send_record(struct member *member, const char *data, size_t len)
+{
+	uint8_t record[RECORD_MAX];
+
+	send_all(member->peer.fd, record,
+		 record_seal(&member->traffic, &member->traffic.rx, KT_RECORD_DATA, data, len,
+			     record));
+}
+
+/* Of this process, in which the engine is. */
+static unsigned int kernel_threads(void)
+{
+	struct dirent *entry;
+	DIR *tasks = opendir("/proc/self/task");
+	unsigned int count = 0;
+
+	ASSERT_NE(NULL, tasks);
+	while ((entry = readdir(tasks))) {
+		char path[sizeof "/proc/self/task//comm" + sizeof entry->d_name], name[32] = "";
+		FILE *file;
+
+		snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+		file = fopen(path, "re");
+		if (file && fgets(name, sizeof name, file))
+			count += strncmp(name, "iou-wrk-", 8) == 0;
+		if (file)
+			fclose(file);
+	}
+	closedir(tasks);
+	return count;
+}
+
+TEST_F(crowd, has_so_many_threads_and_then_waits_for_one)
+{
+	struct member *last = &self->members[CROWD - 1];
+	unsigned int most = 0;
+	char byte;
+
+	for (int round = 0, more = 0; round < ROUNDS_MAX && more < MORE; round++) {
+		unsigned int count;
+
+		for (size_t i = 0; i < CROWD; i++)
+			send_record(&self->members[i], "", 0);
+		count = kernel_threads();
+		most = count > most ? count : most;
+		more += most >= KT_RING_THREADS;
+	}
+	EXPECT_EQ(KT_RING_THREADS, most);
+	for (size_t i = 0; i < CROWD - 1; i++)
+		ASSERT_EQ(0, shutdown(self->members[i].peer.fd, SHUT_RDWR));
+	send_record(last, "z", 1);
+	recv_exactly(last->backend, &byte, 1);
+	EXPECT_EQ('z', byte);
 }
 
 TEST_HARNESS_MAIN

@@ -46,6 +46,14 @@ static int may_enter(const struct kt_ring *ring)
 	return 0;
 }
 
+/* Before Linux 5.15 the kernel's own limit stays. */
+static void limit_threads(struct kt_ring *ring)
+{
+	unsigned int limits[2] = {0, KT_RING_THREADS}; /* of files: as it is; of sockets */
+
+	io_uring_register_iowq_max_workers(&ring->uring, limits);
+}
+
 int kt_ring_init(struct kt_ring *ring, struct kt_error *error)
 {
 	/* From the newest kernel's way (6.1) to the one all have. */
@@ -68,6 +76,7 @@ int kt_ring_init(struct kt_ring *ring, struct kt_error *error)
 	if (err)
 		return kt_error_set(error, -err, "io_uring", 0, "cannot make a ring: %s%s",
 				    strerror(-err), kt_ring_advice(err));
+	limit_threads(ring);
 	err = may_enter(ring);
 	if (!err)
 		return 0;

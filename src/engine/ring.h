@@ -19,6 +19,13 @@
 
 #define KT_RING_STEP 8 /* most submissions that handling one event makes */
 
+/*
+ * Threads of the kernel (io-wq) that may wait in calls of one worker: for a read that was begun
+ * anew 128 times (watchdog.h), and for a connection to a Unix socket whose queue is full. More
+ * calls wait for one of them. The kernel's own limit is the user's number of processes.
+ */
+#define KT_RING_THREADS 64
+
 struct kt_ring {
 	struct io_uring uring;
 	/* Counts up when the kernel is entered and when it is left: odd in between. For any thread.
