@@ -6,6 +6,7 @@
 #include "../../src/verify/cache.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -569,6 +570,32 @@ TEST(chains_asked_for_stay_while_others_are_seen_twice)
 	EXPECT_GE(hits, FLOOD * 99 / 100);
 	EXPECT_GE(stats_of(cache).chain_inserts, FLOOD);
 	EXPECT_LE(pages_in_use(cache, 1024), 1024);
+	kt_verify_cache_free(cache);
+}
+
+/* Whether the kernel makes no huge pages there. */
+static bool keeps_pages_small(void *map)
+{
+	FILE *file = fopen("/proc/self/smaps", "re");
+	bool inside = false, small = false;
+	void *start, *end;
+	char line[512];
+
+	ASSERT_NE(NULL, file);
+	while (fgets(line, sizeof line, file)) {
+		if (sscanf(line, "%p-%p ", &start, &end) == 2)
+			inside = start <= map && map < end;
+		small |= inside && strstr(line, " nh ");
+	}
+	fclose(file);
+	return small;
+}
+
+TEST(one_signature_is_not_worth_a_huge_page)
+{
+	struct kt_verify_cache *cache = cache_of(1024, 0);
+
+	EXPECT_TRUE(keeps_pages_small(cache));
 	kt_verify_cache_free(cache);
 }
 

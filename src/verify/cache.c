@@ -32,7 +32,6 @@ static size_t reserve(size_t *size, size_t bytes)
 static int map_tables(size_t verdict_sets, size_t memo_sets, struct kt_verify_cache **ret_cache)
 {
 	const size_t verdicts = verdict_sets * KT_WAYS;
-	const size_t pages_len = verdicts * sizeof(struct kt_verdict_page);
 	struct kt_verify_cache *cache;
 	size_t size = 0, ways, doors, memo, pages;
 	uint8_t *map;
@@ -41,14 +40,17 @@ static int map_tables(size_t verdict_sets, size_t memo_sets, struct kt_verify_ca
 	ways = reserve(&size, verdicts * sizeof *cache->ways);
 	doors = reserve(&size, verdicts * KT_DOORS_PER_VERDICT * sizeof *cache->doors);
 	memo = reserve(&size, memo_sets * KT_WAYS * sizeof *cache->memo);
-	pages = reserve(&size, pages_len);
+	pages = reserve(&size, verdicts * sizeof(struct kt_verdict_page));
 	/* Most of it is never touched: not to be held against what the machine has. */
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 		   -1, 0);
 	if (map == MAP_FAILED)
 		return -ENOMEM;
-	/* A huge page for each verdict's small one; kernels without them refuse, and need not. */
-	(void)madvise(map + pages, pages_len, MADV_NOHUGEPAGE);
+	/*
+	 * Bytes here and there are touched, and a huge page for each, at once or seconds later
+	 * (khugepaged), would be 2 MiB of memory; kernels without them refuse, and need not.
+	 */
+	(void)madvise(map, size, MADV_NOHUGEPAGE);
 	cache = (struct kt_verify_cache *)map;
 	cache->size = size;
 	cache->verdict_sets = verdict_sets;
