@@ -591,12 +591,9 @@ static bool keeps_pages_small(void *map)
 	return small;
 }
 
-TEST(one_signature_is_not_worth_a_huge_page)
+TEST_F(cache, one_signature_is_not_worth_a_huge_page)
 {
-	struct kt_verify_cache *cache = cache_of(1024, 0);
-
-	EXPECT_TRUE(keeps_pages_small(cache));
-	kt_verify_cache_free(cache);
+	EXPECT_TRUE(keeps_pages_small(self->cache));
 }
 
 TEST_HARNESS_MAIN
