@@ -13,8 +13,9 @@
  *
  * Threads: a set belongs to one thread at a time. Functions that read files block.
  *
- * What this does not do: it checks no signatures, no validity and no basic constraints of anchors
- * (verification does), and it does not watch files (the daemon does).
+ * What this does not do: it checks no signatures and no validity of anchors, and takes those that
+ * are no CAs (verification refuses whom they issued), and it does not watch files (the daemon
+ * does).
  */
 #ifndef KTRUST_SOURCE_H
 #define KTRUST_SOURCE_H
@@ -111,8 +112,8 @@ struct kt_source_options {
 	const char *system_root;
 	/*
 	 * Told what a person should know though nothing failed: what was skipped (the first 16,
-	 * then how many in all), a CRL that is past its nextUpdate, that embedded roots step in.
-	 * what->err is 0 where nothing is wrong: which place `system` stands for. May be NULL;
+	 * then how many in all), what is no CA and so vouches for nobody (likewise; err EINVAL), a
+	 * CRL that is past its nextUpdate, that embedded roots step in. what->err is 0 where nothing is wrong: which place `system` stands for. May be NULL;
 	 * must not touch the set.
 	 */
 	void (*note)(const struct kt_error *what, void *arg);

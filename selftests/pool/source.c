@@ -396,4 +396,48 @@ TEST_F(source, certdata_that_is_malformed_is_refused_though_lenient)
 	EXPECT_EQ(0, kt_anchor_set_count(self->f.set));
 }
 
+TEST_F(source, who_vouches_for_nobody_is_noted)
+{
+	static const struct {
+		struct pki_options options;
+		bool noted;
+	} cases[] = {
+		{{.cn = "CA", .ca = true}, false},
+		{{.cn = "CA", .ca = true, .key_usage = ""}, false},
+		{{.cn = "CA", .ca = true, .key_usage = "keyCertSign"}, false},
+		{{.cn = "CRLs only", .ca = true, .key_usage = "cRLSign"}, true},
+		{{.cn = "Leaf"}, true},
+		{{.cn = "Old", .key_usage = "keyCertSign", .no_basic_constraints = true}, true},
+		{{.cn = "Older", .version1 = true}, true},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct pki_cert *cert = pki_make(self->f.pki, NULL, &cases[i].options);
+
+		self->f.note_count = 0;
+		files_text(&self->f, "x.pem", cert->pem);
+		EXPECT_EQ(0, files_add(&self->f, "file:", "x.pem"));
+		EXPECT_EQ(cases[i].noted, self->f.note_count);
+		if (!cases[i].noted)
+			continue;
+		EXPECT_EQ(EINVAL, self->f.notes[0].err);
+		EXPECT_EQ(1, self->f.notes[0].line);
+		EXPECT_NE(NULL, files_noted(&self->f, "no CA certificate"));
+	}
+}
+
+TEST_F(source, those_who_vouch_for_nobody_are_noted_in_few_words)
+{
+	const struct pki_cert *leaf = pki_make_leaf(self->f.pki, NULL, "leaf", "x.test", NULL);
+	FILE *file = fopen(files_path(&self->f, "x.pem"), "we");
+
+	ASSERT_NE(NULL, file);
+	for (int i = 0; i < 100; i++)
+		fputs(leaf->pem, file);
+	fclose(file);
+	EXPECT_EQ(0, files_add(&self->f, "file:", "x.pem"));
+	EXPECT_EQ(17, self->f.note_count);
+	EXPECT_NE(NULL, files_noted(&self->f, "100 certificates are no CAs"));
+}
+
 TEST_HARNESS_MAIN

@@ -52,10 +52,12 @@ int kt_cli_trust_add(struct kt_anchor_set *set, const char *source, enum kt_role
 	return ret;
 }
 
+/* Leaves among intermediates are no mistake: files of whole chains have them. */
 static void complain(const struct kt_error *what, void *arg)
 {
 	(void)arg;
-	kt_complain(what);
+	if (what->err != EINVAL)
+		kt_complain(what);
 }
 
 /* Leniently, since no trust comes from them: what is no certificate only leads nowhere. */

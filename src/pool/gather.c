@@ -41,6 +41,18 @@ bool kt_gather_skips(struct kt_gather *gather, const struct kt_error *what)
 	return true;
 }
 
+void kt_gather_sums(const struct kt_gather *gather)
+{
+	if (gather->skipped)
+		kt_gather_note(gather, EBADMSG, gather->source, 0,
+			       "%zu certificates or files were skipped, %zu taken", gather->skipped,
+			       gather->found);
+	if (gather->not_cas > NOTED_EACH)
+		kt_gather_note(gather, EINVAL, gather->source, 0,
+			       "%zu certificates are no CAs: nobody is verified by them",
+			       gather->not_cas);
+}
+
 /* ---- Private keys in DER -------------------------------------------------------------------- */
 
 /* The next element's content, also when it was cut. */
@@ -100,6 +112,21 @@ static void lay_over(const struct kt_roots *roots, const uint8_t *der, size_t le
 	}
 }
 
+/* It may be trusted, and vouches for nobody (KT_NOT_A_CA): somebody counts on it in vain. */
+static void note_if_no_ca(struct kt_gather *gather, const uint8_t *der, size_t len,
+			  const char *where, unsigned int line)
+{
+	struct kt_scan scan;
+
+	if (!gather->options->note || kt_scan_certificate(der, len, &scan) || kt_scan_is_ca(&scan))
+		return;
+	gather->not_cas++;
+	if (gather->not_cas <= NOTED_EACH)
+		kt_gather_note(gather, EINVAL, where, line,
+			       "no CA certificate (basicConstraints, keyUsage): nobody is verified "
+			       "by it, not even itself (name the CA that issued it)");
+}
+
 /* What nobody may skip: it does not belong here, and somebody counts on it. */
 static int refuse_for_good(const uint8_t *der, size_t len, const char *where, unsigned int line,
 			   struct kt_error *why)
@@ -130,6 +157,7 @@ int kt_gather_certificate(struct kt_gather *gather, const uint8_t *der, size_t l
 	ret = kt_anchor_set_add(gather->set, der, len, &constraints, where, line, &why);
 	if (ret == 0) {
 		gather->found++;
+		note_if_no_ca(gather, der, len, where, line);
 		return 0;
 	}
 	if (ret == -EBADMSG || ret == -EFBIG)

@@ -21,6 +21,7 @@ struct kt_gather {
 	const struct kt_roots *overlay; /* whose limits the same certificates take; NULL: none */
 	size_t found;			/* certificates and CRLs, those that came again too */
 	size_t skipped;			/* blocks and files */
+	size_t not_cas;			/* of those found; counted if anybody is to be told */
 };
 
 /* ---- Adding (gather.c) ---------------------------------------------------------------------- */
@@ -35,6 +36,9 @@ KT_WARN_UNUSED int kt_gather_certificate(struct kt_gather *gather, const uint8_t
 
 /* Is what went wrong to be skipped? Then it has been noted and counted. */
 bool kt_gather_skips(struct kt_gather *gather, const struct kt_error *what);
+
+/* What is to be told once all is there: how many were skipped, or are no CAs. */
+void kt_gather_sums(const struct kt_gather *gather);
 
 /* Tell the caller's note; err is 0 where nothing is wrong. */
 void kt_gather_note(const struct kt_gather *gather, int err, const char *where, unsigned int line,

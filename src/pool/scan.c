@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "scan_parts.h"
 
-static const uint8_t oid_key_id[] = {0x55, 0x1d, 0x0e}; /* 2.5.29.14, RFC 5280 §4.2.1.2 */
+static const uint8_t oid_key_id[] = {0x55, 0x1d, 0x0e};	   /* 2.5.29.14, RFC 5280 §4.2.1.2 */
+static const uint8_t oid_key_usage[] = {0x55, 0x1d, 0x0f}; /* §4.2.1.3 */
+static const uint8_t oid_basic_constraints[] = {0x55, 0x1d, 0x13}; /* §4.2.1.9 */
 
 /* AlgorithmIdentifier: an OID and at most one parameter of any type (RFC 5280 §4.1.1.2). */
 static bool is_algorithm(struct kt_der_view content)
@@ -291,4 +293,45 @@ const char *kt_scan_certificate(const uint8_t *der, size_t len, struct kt_scan *
 	if (!why)
 		*ret_scan = scan;
 	return why;
+}
+
+/* ---- Issuers -------------------------------------------------------------------------------- */
+
+static bool says_ca(struct kt_der_view value)
+{
+	struct kt_der_item constraints, ca;
+
+	return kt_der_expect(&value, KT_DER_SEQUENCE, &constraints) && value.len == 0 &&
+	       kt_der_expect(&constraints.content, KT_DER_BOOLEAN, &ca) && ca.content.len == 1 &&
+	       ca.content.data[0];
+}
+
+/* The first octet tells the unused bits at the end, the first bit is digitalSignature. */
+static bool says_cert_sign(struct kt_der_view value)
+{
+	const uint8_t key_cert_sign = 0x80 >> 5;
+	struct kt_der_item usage;
+
+	return kt_der_expect(&value, KT_DER_BIT_STRING, &usage) && value.len == 0 &&
+	       usage.content.len >= 2 && usage.content.data[1] & key_cert_sign;
+}
+
+bool kt_scan_is_ca(const struct kt_scan *scan)
+{
+	static const struct kt_der_view basic_constraints = {oid_basic_constraints,
+							     sizeof oid_basic_constraints},
+					key_usage = {oid_key_usage, sizeof oid_key_usage};
+	struct kt_der_view list = scan->extensions;
+	struct kt_scan_extension extension;
+	bool ca = false, may_sign = true;
+
+	while (list.len > 0) {
+		if (kt_scan_extension(&list, &extension))
+			return false;
+		if (kt_der_equal(extension.oid, basic_constraints))
+			ca = says_ca(extension.value);
+		else if (kt_der_equal(extension.oid, key_usage))
+			may_sign = says_cert_sign(extension.value);
+	}
+	return ca && may_sign;
 }

@@ -7,7 +7,7 @@
  * function of the bytes: any thread, no memory, no library.
  *
  * What it does not check: signatures, keys (an SPKI is an algorithm and a bit string), that dates
- * are real dates, what extensions say but for the subject key identifier.
+ * are real dates, what extensions say but for the subject key identifier (and kt_scan_is_ca).
  */
 #ifndef KT_POOL_SCAN_H
 #define KT_POOL_SCAN_H
@@ -40,6 +40,12 @@ const char *kt_scan_certificate(const uint8_t *der, size_t len, struct kt_scan *
  * key_id is not filled.
  */
 const char *kt_scan_fields(const uint8_t *der, size_t len, struct kt_scan *ret_scan);
+
+/*
+ * May it be an issuer: has it basicConstraints with cA, and keyCertSign in keyUsage, if it has that
+ * (RFC 5280 §6.1.4 k, n)? Malformed extensions: no.
+ */
+bool kt_scan_is_ca(const struct kt_scan *scan);
 
 struct kt_scan_crl {
 	struct kt_der_view tbs; /* as in kt_scan */

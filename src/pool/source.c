@@ -63,10 +63,7 @@ static int add(struct kt_gather *gather, const struct kind *kind, const char *re
 		return ret;
 	}
 	kt_anchor_set_crl_policy(gather->set, gather->options->crl_policy);
-	if (gather->skipped)
-		kt_gather_note(gather, EBADMSG, gather->source, 0,
-			       "%zu certificates or files were skipped, %zu taken", gather->skipped,
-			       gather->found);
+	kt_gather_sums(gather);
 	return 0;
 }
 
