@@ -184,19 +184,6 @@ TEST(backend_after_a_rest_is_asked_by_one_connection)
 	EXPECT_EQ(0, choose(rests, 0, back_ns + SHARE_NS));
 }
 
-/* A port of 127.0.0.1; nobody listens at it until the test does. */
-static int bind_other(struct kt_address *ret_address)
-{
-	struct kt_error error = {0};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, kt_address_parse("127.0.0.1:0", ret_address, &error));
-	ASSERT_EQ(0, bind(fd, (struct sockaddr *)&ret_address->addr, ret_address->len));
-	ASSERT_EQ(0, getsockname(fd, (struct sockaddr *)&ret_address->addr, &ret_address->len));
-	return fd;
-}
-
 static void expect_service(FIXTURE_DATA(backend) * self, int backend)
 {
 	char text[4];
@@ -214,7 +201,7 @@ static void expect_service(FIXTURE_DATA(backend) * self, int backend)
 TEST_F(backend, that_refuses_gives_way_to_the_next)
 {
 	struct kt_address addresses[2] = {0};
-	int other = bind_other(&addresses[0]);
+	int other = bind_port(&addresses[0]);
 
 	start(self, (struct rig_options){
 			    .ktls = variant->ktls, .backends = addresses, .backend_count = 2});
@@ -226,7 +213,7 @@ TEST_F(backend, that_refuses_gives_way_to_the_next)
 TEST_F(backend, that_is_silent_gives_way_to_the_next)
 {
 	struct kt_address addresses[2] = {0};
-	int other = bind_other(&addresses[0]), queued[QUEUED];
+	int other = bind_port(&addresses[0]), queued[QUEUED];
 
 	fill_queue(other, &addresses[0], queued);
 	start(self, (struct rig_options){.ktls = variant->ktls,
@@ -244,7 +231,7 @@ TEST_F(backend, that_is_silent_gives_way_to_the_next)
 TEST_F(backend, that_was_tried_last_names_the_end)
 {
 	struct kt_address addresses[3];
-	int refusing = bind_other(&addresses[0]), silent = bind_other(&addresses[1]);
+	int refusing = bind_port(&addresses[0]), silent = bind_port(&addresses[1]);
 	int queued[QUEUED];
 
 	addresses[2] = addresses[0];
@@ -289,7 +276,7 @@ static int served_by(FIXTURE_DATA(backend) * self, int other)
 TEST_F(backend, that_comes_back_is_preferred_again)
 {
 	struct kt_address addresses[2] = {0};
-	int other = bind_other(&addresses[0]);
+	int other = bind_port(&addresses[0]);
 
 	start(self, (struct rig_options){
 			    .ktls = variant->ktls, .backends = addresses, .backend_count = 2});
@@ -305,7 +292,7 @@ TEST_F(backend, that_comes_back_is_preferred_again)
 TEST_F(backend, can_be_cut_while_it_is_tried)
 {
 	struct kt_address addresses[3];
-	int refusing = bind_other(&addresses[0]), silent = bind_other(&addresses[1]);
+	int refusing = bind_port(&addresses[0]), silent = bind_port(&addresses[1]);
 	int queued[QUEUED];
 
 	addresses[2] = addresses[1];

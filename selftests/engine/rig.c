@@ -32,6 +32,18 @@ static void set_limit(int fd)
 	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit));
 }
 
+int bind_port(struct kt_address *ret_address)
+{
+	struct kt_error error = {0};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, kt_address_parse("127.0.0.1:0", ret_address, &error));
+	ASSERT_EQ(0, bind(fd, (struct sockaddr *)&ret_address->addr, ret_address->len));
+	ASSERT_EQ(0, getsockname(fd, (struct sockaddr *)&ret_address->addr, &ret_address->len));
+	return fd;
+}
+
 /* A peer may reset the connection before connect() returns, which would take the error that reading
  * is to tell. */
 static void connect_with_limit(int fd, const struct kt_address *address)

@@ -145,6 +145,8 @@ void peer_fini(struct peer *peer);
 
 /* ---- Sockets --------------------------------------------------------------------------------- */
 
+/* A port of 127.0.0.1; nobody listens at it until the test does. */
+int bind_port(struct kt_address *ret_address);
 void send_all(int fd, const void *data, size_t len);
 void recv_exactly(int fd, void *buf, size_t len);
 /* The end of a stream: 0, or -errno. */

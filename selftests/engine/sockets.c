@@ -70,19 +70,6 @@ static void be_forbidden(struct kt_address *ret_address)
 	ASSERT_EQ(0, kt_address_parse("[::1]:9", ret_address, &error));
 }
 
-/* A port of 127.0.0.1; nobody listens at it until the test does. */
-static int be_refusing(struct kt_address *ret_address)
-{
-	struct kt_error error = {0};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, kt_address_parse("127.0.0.1:0", ret_address, &error));
-	ASSERT_EQ(0, bind(fd, (struct sockaddr *)&ret_address->addr, ret_address->len));
-	ASSERT_EQ(0, getsockname(fd, (struct sockaddr *)&ret_address->addr, &ret_address->len));
-	return fd;
-}
-
 static void start(FIXTURE_DATA(sockets) * self, const FIXTURE_VARIANT(sockets) * variant,
 		  size_t count)
 {
@@ -181,7 +168,7 @@ TEST_F(sockets, that_cannot_be_made_name_the_end)
 /* It counts as one that was tried: the one that does not answer before it is asked again. */
 TEST_F(sockets, that_cannot_be_made_keep_no_other_from_being_served)
 {
-	int other = be_refusing(&self->addresses[0]);
+	int other = bind_port(&self->addresses[0]);
 
 	forbid_ipv6();
 	be_forbidden(&self->addresses[1]);
