@@ -112,9 +112,9 @@ struct kt_source_options {
 	const char *system_root;
 	/*
 	 * Told what a person should know though nothing failed: what was skipped (the first 16,
-	 * then how many in all), what is no CA and so vouches for nobody (likewise; err EINVAL), a
-	 * CRL that is past its nextUpdate, that embedded roots step in. what->err is 0 where nothing is wrong: which place `system` stands for. May be NULL;
-	 * must not touch the set.
+	 * then how many in all), what is no CA and so vouches for nobody (the first 2; err EINVAL),
+	 * a CRL that is past its nextUpdate, that embedded roots step in. what->err is 0 where
+	 * nothing is wrong: which place `system` stands for. May be NULL; must not touch the set.
 	 */
 	void (*note)(const struct kt_error *what, void *arg);
 	void *note_arg;

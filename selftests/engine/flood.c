@@ -279,7 +279,7 @@ static unsigned int kernel_threads(void)
 	return count;
 }
 
-TEST_F(crowd, has_so_many_threads_and_then_waits_for_one)
+TEST_F(crowd, has_so_many_threads_and_is_heard_when_they_are_free)
 {
 	struct member *last = &self->members[CROWD - 1];
 	unsigned int most = 0;

@@ -22,7 +22,8 @@
 /*
  * Threads of the kernel (io-wq) that may wait in calls of one worker: for a read that was begun
  * anew 128 times (watchdog.h), and for a connection to a Unix socket whose queue is full. More
- * calls wait for one of them. The kernel's own limit is the user's number of processes.
+ * calls wait for one of them, a Unix backend's for those of clients too. The kernel's own limit is
+ * the user's number of processes. Before Linux 6.4 it is so many for each NUMA node.
  */
 #define KT_RING_THREADS 64
 

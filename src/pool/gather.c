@@ -11,7 +11,8 @@
 #include "der.h"
 #include "scan.h"
 
-#define NOTED_EACH 16 /* of what is skipped; the rest is only counted */
+#define NOTED_EACH   16 /* of what is skipped; the rest is only counted */
+#define NOT_CAS_EACH 2	/* likewise: nothing failed, and whoever keeps notes keeps a few */
 
 /* ---- Telling and skipping ------------------------------------------------------------------- */
 
@@ -47,7 +48,7 @@ void kt_gather_sums(const struct kt_gather *gather)
 		kt_gather_note(gather, EBADMSG, gather->source, 0,
 			       "%zu certificates or files were skipped, %zu taken", gather->skipped,
 			       gather->found);
-	if (gather->not_cas > NOTED_EACH)
+	if (gather->not_cas > NOT_CAS_EACH)
 		kt_gather_note(gather, EINVAL, gather->source, 0,
 			       "%zu certificates are no CAs: nobody is verified by them",
 			       gather->not_cas);
@@ -121,7 +122,7 @@ static void note_if_no_ca(struct kt_gather *gather, const uint8_t *der, size_t l
 	if (!gather->options->note || kt_scan_certificate(der, len, &scan) || kt_scan_is_ca(&scan))
 		return;
 	gather->not_cas++;
-	if (gather->not_cas <= NOTED_EACH)
+	if (gather->not_cas <= NOT_CAS_EACH)
 		kt_gather_note(gather, EINVAL, where, line,
 			       "no CA certificate (basicConstraints, keyUsage): nobody is verified "
 			       "by it, not even itself (name the CA that issued it)");
