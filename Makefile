@@ -154,7 +154,7 @@ TESTS_engine := engine/address engine/backend engine/blocks engine/budget engine
 	engine/handshake engine/hostile engine/injected engine/injected_keys engine/limits engine/names \
 	engine/origin engine/origin_proxied engine/proxy_in engine/proxy_out engine/proxy_v2 engine/rekey \
 	engine/relay engine/relay_records engine/slab engine/soak engine/sockets engine/split engine/start \
-	engine/tickets engine/tight engine/upstream engine/watchdog
+	engine/threads engine/tickets engine/tight engine/upstream engine/watchdog
 TESTS_control := control/control control/message
 TESTS_config := daemon/config daemon/config_check daemon/config_refused
 TESTS_daemon := $(TESTS_config) daemon/watch

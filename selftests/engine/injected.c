@@ -311,7 +311,7 @@ TEST_F(record, ends_the_connection_by_its_name)
 	expect_end(&self->setting, variant->end);
 }
 
-/* Another of another type is there already, or would have been waited for. */
+/* One of another type is there already. */
 TEST(empty_record_is_no_end)
 {
 	struct setting setting;
@@ -322,40 +322,67 @@ TEST(empty_record_is_no_end)
 	close_setting(&setting);
 }
 
-/* ---- Behind an empty record, whose label has taken the room (conn_io.c) ---------------------- */
+/* ---- Reads that give nothing (relay.c) ------------------------------------------------------- */
 
-FIXTURE(behind_an_empty_record)
+#define EMPTY_MAX 32
+
+FIXTURE(nothing)
 {
 	struct setting setting;
 };
 
-FIXTURE_SETUP(behind_an_empty_record)
+FIXTURE_SETUP(nothing)
 {
 	open_setting(&self->setting, &(struct rig_options){.ktls = KT_KTLS_REQUIRE}, KT_TLS_1_3);
-	kernel.crowded = true;
 }
 
-FIXTURE_TEARDOWN(behind_an_empty_record)
+FIXTURE_TEARDOWN(nothing)
 {
 	close_setting(&self->setting);
 }
 
-TEST_F(behind_an_empty_record, data_is_data)
+/* One read each. */
+static void say_nothing(FIXTURE_DATA(nothing) * self, _Atomic unsigned int *reads,
+			unsigned int count)
 {
-	exchange(&self->setting);
-	EXPECT_FALSE(kernel.crowded);
+	*reads = count;
+	while (*reads) {
+		unsigned int left = *reads;
+
+		send_all(self->setting.peer.fd, "", 1);
+		WAIT_UNTIL(*reads < left);
+	}
 }
 
-TEST_F(behind_an_empty_record, another_is_asked_for_again)
+TEST_F(nothing, empty_records_between_data_are_no_flood)
 {
-	static const uint8_t alert[] = {2, 42};
+	for (int i = 0; i < 3; i++) {
+		say_nothing(self, &kernel.empty_reads, EMPTY_MAX);
+		exchange(&self->setting);
+	}
+}
 
-	kernel.op = KT_OP_CLIENT_RECV;
-	kernel.res = -EIO;
-	send_all(self->setting.peer.fd, "", 1);
-	WAIT_UNTIL(!kernel.res);
-	client_says(&self->setting, KT_RECORD_ALERT, alert, sizeof alert);
-	rig_await_ends(&self->setting.rig, "alert_bad_certificate", 1);
+TEST_F(nothing, empty_records_alone_are)
+{
+	say_nothing(self, &kernel.empty_reads, EMPTY_MAX + 1);
+	expect_alert(&self->setting, 10);
+	rig_await_ends(&self->setting.rig, "empty_record_flood", 1);
+}
+
+TEST_F(nothing, parts_of_records_are_no_flood)
+{
+	say_nothing(self, &kernel.part_reads, 4 * EMPTY_MAX);
+	exchange(&self->setting);
+}
+
+TEST_F(nothing, empty_records_after_the_end_are_a_flood_as_well)
+{
+	static const uint8_t close_notify[] = {1, 0};
+
+	client_says(&self->setting, KT_RECORD_ALERT, close_notify, sizeof close_notify);
+	ASSERT_EQ(0, recv_end(self->setting.backend));
+	say_nothing(self, &kernel.empty_reads, EMPTY_MAX + 1);
+	rig_await_ends(&self->setting.rig, "empty_record_flood", 1);
 }
 
 /* ---- Origins --------------------------------------------------------------------------------- */

@@ -72,6 +72,21 @@ int __wrap_kt_ktls_install(int fd, enum kt_direction direction, uint16_t version
 	return ++kernel.installs == kernel.install_fails ? kernel.install_err : 0;
 }
 
+/* What was read stands for it. */
+static int read_nothing(struct kt_conn *conn, int res)
+{
+	if (kernel.empty_reads) {
+		kernel.empty_reads--;
+		stand_in_label(conn, KT_RECORD_DATA);
+		return -EAGAIN;
+	}
+	if (kernel.part_reads) {
+		kernel.part_reads--;
+		return -EAGAIN;
+	}
+	return res;
+}
+
 void __wrap_kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint32_t flags)
 {
 	if (conn->ktls && (conn->tls || conn->out))
@@ -91,12 +106,8 @@ void __wrap_kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint3
 			res = 0;
 		kernel.empty = false;
 	}
-	if (kernel.crowded && conn->ktls && op == KT_OP_CLIENT_RECV) {
-		kernel.crowded = false;
-		stand_in_label(conn, KT_RECORD_DATA);
-		conn->recv_msg.msg_controllen = 0;
-		conn->recv_msg.msg_flags |= MSG_CTRUNC;
-	}
+	if (conn->ktls && op == KT_OP_CLIENT_RECV && res > 0)
+		res = read_nothing(conn, res);
 	if (kernel.starved && conn->state == KT_CONN_REACH && op == KT_OP_CLIENT_RECV &&
 	    res == -ECANCELED) {
 		kernel.starved = false;

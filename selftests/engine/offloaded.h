@@ -30,7 +30,8 @@ struct kernel {
 	_Atomic int header_err;	   /* of the first piece of a PROXY header; 0: what it says */
 	_Atomic int type;	   /* of the next record that comes; 0: data */
 	_Atomic bool empty;	   /* what is read of it stands for nothing */
-	_Atomic bool crowded;	   /* an empty record's label is there already */
+	_Atomic unsigned int empty_reads; /* so many find empty data records alone, … */
+	_Atomic unsigned int part_reads;  /* … and so many a part of a record */
 	_Atomic int op;		   /* whose next completion … */
 	_Atomic int res;	   /* … says this; 0: what it says */
 	_Atomic unsigned int used; /* how often that was so */

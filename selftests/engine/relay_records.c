@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Records of a client that are no plain data: empty, control, or none at all. */
+#include "../../src/engine/worker.h"
 #include "relayed.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static void send_record(FIXTURE_DATA(relay) * self, uint8_t type, const void *data, size_t len)
 {
@@ -52,6 +55,60 @@ TEST_F(relay, empty_record_is_no_end)
 	len += record_seal(&traffic, &traffic.rx, KT_RECORD_ALERT, "\1", 2, records + len);
 	send_all(self->peer.fd, records, len);
 	EXPECT_EQ(0, recv_end(self->backend));
+}
+
+/* ---- Parts of records ------------------------------------------------------------------------ */
+
+static unsigned int turns(FIXTURE_DATA(relay) * self)
+{
+	return kt_engine_shared(self->rig.engine)->workers[0].ring.turn;
+}
+
+/* Poll tells of all again, however little it is, once the large one is whole. */
+static void expect_small_behind_large(FIXTURE_DATA(relay) * self, struct kt_traffic *traffic)
+{
+	uint8_t large[10000] = {0}, record[RECORD_MAX], text[sizeof large];
+	size_t len =
+		record_seal(traffic, &traffic->rx, KT_RECORD_DATA, large, sizeof large, record);
+
+	send_all(self->peer.fd, record, len - 100);
+	usleep(20000);
+	send_all(self->peer.fd, record + len - 100, 100);
+	recv_exactly(self->backend, text, sizeof large);
+	len = record_seal(traffic, &traffic->rx, KT_RECORD_DATA, "x", 1, record);
+	send_all(self->peer.fd, record, len);
+	recv_exactly(self->backend, text, 1);
+	EXPECT_EQ('x', text[0]);
+}
+
+/* Poll tells of a part of one again and again then, which is not to keep the worker busy. */
+TEST_F(relay, part_of_a_record_is_waited_for_after_our_end)
+{
+	struct kt_traffic traffic;
+	uint8_t record[RECORD_MAX];
+	unsigned int before;
+	size_t len;
+	char text[3];
+
+	shutdown(self->backend, SHUT_WR);
+	EXPECT_EQ(PEER_CLOSED, peer_read(&self->peer, text, 1));
+	keys_of_client(&self->peer.client, &traffic);
+	for (int i = 0; i < 3; i++) {
+		len = record_seal(&traffic, &traffic.rx, KT_RECORD_DATA, "abc", 3, record);
+		for (size_t at = 0; at < len; at += at < 4 ? 1 : 4) {
+			send_all(self->peer.fd, record + at,
+				 at < 4		? 1
+				 : len - at < 4 ? len - at
+						: 4);
+			usleep(20000);
+			before = turns(self);
+			usleep(50000);
+			EXPECT_GT(20, turns(self) - before);
+		}
+		recv_exactly(self->backend, text, sizeof text);
+		EXPECT_EQ(0, memcmp("abc", text, sizeof text));
+	}
+	expect_small_behind_large(self, &traffic);
 }
 
 /* RFC 8446 §5.1, §5.4: no other type may be empty. */

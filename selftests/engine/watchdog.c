@@ -38,7 +38,6 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 static struct {
 	_Atomic bool kept;	      /* the worker, in the call */
 	_Atomic unsigned int passes;  /* … but may leave it once */
-	_Atomic bool burns;	      /* a thread that is none of the engine's */
 	_Atomic bool computes;	      /* or when it judges somebody */
 	_Atomic bool is_in;	      /* … and it is there */
 	_Atomic bool sleeps;	      /* … and uses no processor */
@@ -218,13 +217,6 @@ static void expect_served(int backend, char expected)
 	EXPECT_EQ(expected, byte);
 }
 
-static void *burn(void *arg)
-{
-	while (lock.burns)
-		;
-	return arg;
-}
-
 /* The worker leaves the call, and goes into it again. */
 static void let_go_for_a_moment(FIXTURE_DATA(watchdog) * self)
 {
@@ -315,47 +307,6 @@ TEST_F(watchdog, worker_that_is_busy_with_others_is_left_alone)
 	expect_served(self->backend_of_other, '2');
 	expect_served(self->setting.backend, '3');
 	exchange(&self->setting);
-	EXPECT_EQ(0, +lock.deafened);
-	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);
-}
-
-/* A read that a thread of the kernel has: its worker is free, and its backend reads nothing. */
-static void keep_reader(FIXTURE_DATA(watchdog) * self, pthread_t *ret_thread)
-{
-	static const char data[1u << 16];
-
-	while (send(self->setting.peer.fd, data, sizeof data, MSG_DONTWAIT) > 0)
-		usleep(1000);
-	lock.burns = true;
-	ASSERT_EQ(0, pthread_create(ret_thread, NULL, burn, NULL));
-}
-
-TEST_F(watchdog, read_elsewhere_that_does_not_end_ends_its_connection)
-{
-	pthread_t thread;
-
-	lock.beside = 100 * BESIDE;
-	lock.locked = true;
-	keep_reader(self, &thread);
-	rig_await_ends(&self->setting.rig, "empty_record_flood", 1);
-	EXPECT_EQ(1, +lock.deafened);
-	lock.burns = false;
-	ASSERT_EQ(0, pthread_join(thread, NULL));
-	send_all(self->other.fd, "2", 1);
-	expect_served(self->backend_of_other, '2');
-}
-
-TEST_F(watchdog, who_waits_while_the_process_computes_is_left_alone)
-{
-	unsigned int threads = lock.threads;
-	pthread_t thread;
-
-	lock.beside = 100 * BESIDE;
-	keep_reader(self, &thread);
-	/* it is asked about, again and again */
-	WAIT_UNTIL(lock.threads >= threads + 5);
-	lock.burns = false;
-	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, +lock.deafened);
 	EXPECT_EQ(0, rig_stats(&self->setting.rig).ended);
 }

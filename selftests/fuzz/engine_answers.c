@@ -140,25 +140,14 @@ static uint32_t readable(void)
 	return len < KT_BLOCK_LEN ? len : KT_BLOCK_LEN;
 }
 
-/*
- * An empty data record was taken. If another of another type is there already, that ends the read.
- * Else io_uring asks on: data comes with its label cut then, and all others are refused (conn_io.c
- * of the engine, which has to ask again; here it does for data, too).
- */
+/* An empty data record was taken. If one of another type is there already, that ends the read. */
 static int took_nothing(void)
 {
 	size_t next = watched.record_first;
 
 	if (next < watched.record_count && watched.records[next].type != KT_RECORD_DATA)
 		return 0;
-	watched.crowded = true;
-	return -EIO;
-}
-
-static void cut_label(struct kt_conn *conn)
-{
-	conn->recv_msg.msg_controllen = 0;
-	conn->recv_msg.msg_flags |= MSG_CTRUNC;
+	return -EAGAIN;
 }
 
 /* So many bytes were read; how many the record had, or what the kernel says of them. */
@@ -175,9 +164,6 @@ static int read_records(struct kt_conn *conn, int res)
 		return -EBADMSG;
 	type = watched.records[watched.record_first].type;
 	stand_in_label(conn, type);
-	if (watched.crowded && type == KT_RECORD_DATA)
-		cut_label(conn);
-	watched.crowded = false;
 	watched.key_owed = watched.records[watched.record_first].updates_key;
 	watched.taken += left;
 	while (left && watched.record_first < watched.record_count) {
@@ -220,18 +206,28 @@ static void shorten(uint32_t *len, enum kt_op op)
 	*len = answers.shorter[op].len;
 }
 
-/* It fails as told, and nothing of it happens. */
-static void doom(struct io_uring_sqe *sqe, enum kt_op op, uint64_t conn)
+static void undo(struct io_uring_sqe *sqe, uint8_t flags)
 {
 	uint64_t user_data = sqe->user_data;
 
+	io_uring_prep_nop(sqe);
+	sqe->flags = flags;
+	sqe->ioprio = 0;
+	sqe->user_data = user_data;
+}
+
+/* It fails as told, and nothing of it happens; nor does what a read waits for before (conn_io.c).
+ */
+static void doom(struct io_uring_sqe *sqe, enum kt_op op, uint64_t conn)
+{
+	if (sqe->opcode == IORING_OP_POLL_ADD) {
+		undo(sqe, sqe->flags);
+		return;
+	}
 	doomed[op].error = answers.errors[op];
 	doomed[op].conn = conn;
 	answers.errors[op] = 0;
-	io_uring_prep_nop(sqe);
-	sqe->flags = 0;
-	sqe->ioprio = 0;
-	sqe->user_data = user_data;
+	undo(sqe, 0);
 }
 
 /* An operation before the kernel sees it. */

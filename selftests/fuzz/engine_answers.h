@@ -66,7 +66,6 @@ struct watched {
 		bool updates_key; /* as the kernel sees it: a handshake record that begins so */
 	} records[RECORDS_MAX];
 	size_t record_first, record_count;
-	bool crowded;  /* the label of an empty record has the room for the next one's */
 	bool key_owed; /* nothing is read before the next key is there */
 	/* What the kernel was given; [enum kt_direction] */
 	struct kt_traffic_key keys[2][KEYS_MAX];

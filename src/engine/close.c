@@ -104,19 +104,23 @@ static bool sent(struct kt_conn *conn, int res)
 
 static bool received(struct kt_conn *conn, int res)
 {
+	if (conn->state == KT_CONN_LINGERING && kt_client_gave_nothing(conn, res)) {
+		kt_client_recv_again(conn);
+		return false;
+	}
 	/*
 	 * What the kernel cannot read stays queued: closing now would reset the connection over our
 	 * last words. The linger deadline ends it.
 	 */
 	if (kt_client_is_bad_record(conn, res))
 		return false;
-	if (res < 0) {
+	if (res < 0 && !kt_client_gave_nothing(conn, res)) {
 		kt_conn_die(conn);
 		return false;
 	}
 	if (kt_client_is_eof(conn, res))
 		conn->client_eof = true;
-	conn->dropped += res ? (uint32_t)res : 1;
+	conn->dropped += res > 0 ? (uint32_t)res : 1;
 	return true;
 }
 

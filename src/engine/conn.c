@@ -64,7 +64,7 @@ static struct kt_conn *make(struct kt_worker *worker, struct kt_door *door, int 
 	conn->start_ns = kt_monotonic_ns();
 	kt_list_init(&conn->live_link);
 	kt_list_init(&conn->timer_link);
-	kt_list_init(&conn->starved_link);
+	kt_list_init(&conn->wait_link);
 	if (!kt_conn_is_origin(conn))
 		identify_socket(conn);
 	return conn;
@@ -175,7 +175,7 @@ static void bury(struct kt_conn *conn)
 	kt_conn_leave(conn);
 	kt_worker_disarm(conn);
 	kt_list_remove(&conn->link);
-	kt_list_remove(&conn->starved_link);
+	kt_list_remove(&conn->wait_link);
 	if (conn->fd >= 0)
 		close(conn->fd);
 	free_memory(conn);
@@ -274,8 +274,8 @@ static bool starve(struct kt_conn *conn, enum kt_op op)
 	if (!kt_blocks_grow(&conn->worker->blocks))
 		kt_count(&conn->worker->stats.block_waits, 1);
 	conn->starved |= (uint16_t)(1u << op);
-	if (kt_list_empty(&conn->starved_link))
-		kt_list_append(&conn->worker->starved, &conn->starved_link);
+	if (kt_list_empty(&conn->wait_link))
+		kt_list_append(&conn->worker->starved, &conn->wait_link);
 	return true;
 }
 
@@ -295,11 +295,7 @@ void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint32_t fla
 	count_copied(conn->worker, op, res);
 	conn->busy &= (uint16_t) ~(1u << op);
 	release_backend(conn);
-	if (op == KT_OP_CLIENT_RECV && conn->state != KT_CONN_DYING &&
-	    kt_client_lacked_room(conn, res))
-		kt_client_recv_record(conn);
-	else
-		handle(conn, op, res);
+	handle(conn, op, res);
 	kt_conn_settle(conn);
 }
 

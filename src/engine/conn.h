@@ -165,8 +165,8 @@ struct kt_conn {
 	struct kt_list link;	  /* in worker->conns */
 	struct kt_list live_link; /* in worker->live: accepted, under worker->lock */
 	struct kt_list timer_link;
-	struct kt_list starved_link; /* in worker->starved */
-	uint64_t deadline_ns;	     /* CLOCK_MONOTONIC */
+	struct kt_list wait_link; /* in worker->starved, or in a backend's queue (backend.h) */
+	uint64_t deadline_ns;	  /* CLOCK_MONOTONIC */
 	uint64_t id;
 	uint64_t cookie;
 	uint64_t start_ns; /* CLOCK_MONOTONIC */
@@ -190,6 +190,10 @@ struct kt_conn {
 	_Atomic bool suspect;  /* the watchdog has made it deaf: the worker judges it */
 	uint8_t alert_due;     /* CLOSING: description of the fatal alert to send; 0: none */
 	uint8_t warnings;      /* warning alerts since the last data */
+	uint8_t empty_reads;   /* reads that took empty records, and had nothing else */
+	bool untold;	       /* a key was placed: of what came before no poll may tell */
+	bool awaits;	       /* the read of a record that was begun last waits for it by poll */
+	bool parted;	       /* … which tells of no less than the next byte of a record */
 	int tls_status;	       /* what the last input of the handshake gave */
 	const char *reason;    /* static storage: how it ended, once decided */
 	struct kt_tls *tls;    /* NULL in PROXY and REACH, and once the records are the kernel's */
@@ -284,13 +288,15 @@ static inline bool kt_conn_busy(const struct kt_conn *conn, unsigned int ops)
  */
 void kt_client_recv(struct kt_conn *conn, size_t max);
 
-/* One stretch of decrypted bytes, or one control record, out of an offloaded socket. */
+/* One stretch of decrypted bytes, or one control record, out of an offloaded socket: recv_msg. */
 void kt_client_recv_record(struct kt_conn *conn);
 
-/* Of what kt_client_recv_record gave: its type, or -EBADMSG. */
-int kt_client_record_type(const struct kt_conn *conn);
-/* It gave nothing but the need to ask again: an empty record's label had the room for another's. */
-bool kt_client_lacked_room(const struct kt_conn *conn, int res);
+/* It gave nothing: it took empty records, or had none that is whole. */
+bool kt_client_gave_nothing(const struct kt_conn *conn, int res);
+bool kt_client_took_empty(const struct kt_conn *conn);
+/* … and so it is begun anew. */
+void kt_client_recv_again(struct kt_conn *conn);
+
 /* FIN, and no empty record. */
 bool kt_client_is_eof(const struct kt_conn *conn, int res);
 

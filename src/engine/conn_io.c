@@ -10,8 +10,11 @@
  * (sk_stream_is_writeable), and no longer than a quarter of it: then nothing stays behind.
  */
 #include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <ktrust/ktls.h>
@@ -51,11 +54,32 @@ void kt_client_recv(struct kt_conn *conn, size_t max)
 	select_block(sqe);
 }
 
-void kt_client_recv_record(struct kt_conn *conn)
+/*
+ * Until there is a whole record. Of these two operations one completes: poll, if it fails or is
+ * cancelled, which takes the read with it; else the read (IOSQE_CQE_SKIP_SUCCESS).
+ */
+static void await_record(struct kt_conn *conn)
 {
 	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_RECV);
 
+	io_uring_prep_poll_add(sqe, conn->fd, POLLIN | POLLRDHUP);
+	sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+}
+
+/*
+ * The read itself does not wait. Records without content (RFC 8446 §5.4) the kernel takes, to go on
+ * to the next. Where there is none yet io_uring would wait and ask again, at the 128th time in a
+ * thread of the kernel (io-wq), of which there are few.
+ */
+static void begin_record(struct kt_conn *conn, bool awaits)
+{
+	struct io_uring_sqe *sqe;
+
 	kt_flow_drop(conn->worker, &conn->up);
+	conn->awaits = awaits;
+	if (awaits)
+		await_record(conn);
+	sqe = begin(conn, KT_OP_CLIENT_RECV);
 	memset(conn->recv_control, 0, sizeof conn->recv_control);
 	conn->recv_iov = (struct iovec){.iov_len = KT_BLOCK_LEN};
 	conn->recv_msg = (struct msghdr){
@@ -64,33 +88,59 @@ void kt_client_recv_record(struct kt_conn *conn)
 		.msg_control = conn->recv_control,
 		.msg_controllen = sizeof conn->recv_control,
 	};
-	io_uring_prep_recvmsg(sqe, conn->fd, &conn->recv_msg, 0);
+	io_uring_prep_recvmsg(sqe, conn->fd, &conn->recv_msg, MSG_DONTWAIT);
 	select_block(sqe);
 }
 
-/*
- * The kernel labels an empty data record (RFC 8446 §5.4), takes it, and goes on to the next. Where
- * there is none yet, io_uring waits and asks again, without room for another label: of data what
- * comes then is given, the label cut; of all other types it is kept, and the answer is EIO.
- */
-int kt_client_record_type(const struct kt_conn *conn)
+/* Bytes, from which on poll tells of them. */
+static void set_least_readable(struct kt_conn *conn, int bytes)
 {
-	if (conn->recv_msg.msg_flags & MSG_CTRUNC)
-		return KT_RECORD_DATA;
-	return kt_ktls_record_type(&conn->recv_msg);
+	(void)!setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+	conn->parted = bytes > 1;
 }
 
-bool kt_client_lacked_room(const struct kt_conn *conn, int res)
+void kt_client_recv_record(struct kt_conn *conn)
 {
-	const struct cmsghdr *label = (const struct cmsghdr *)conn->recv_control;
+	bool untold = conn->untold;
 
-	return conn->ktls && res == -EIO && label->cmsg_len;
+	conn->untold = false;
+	if (conn->parted)
+		set_least_readable(conn, 1);
+	begin_record(conn, !untold);
+}
+
+bool kt_client_gave_nothing(const struct kt_conn *conn, int res)
+{
+	return conn->ktls && res == -EAGAIN;
+}
+
+bool kt_client_took_empty(const struct kt_conn *conn)
+{
+	return ((const struct cmsghdr *)conn->recv_control)->cmsg_len;
+}
+
+/*
+ * After our FIN poll tells of a part of a record, too (net/tls/tls_main.c: tls_sk_poll), and would
+ * tell of it again and again. So it is told what there is, to wait for more; what has come
+ * meanwhile it might never tell of, so that read does not wait.
+ */
+void kt_client_recv_again(struct kt_conn *conn)
+{
+	int unread = 0;
+
+	if (kt_client_took_empty(conn)) {
+		kt_client_recv_record(conn);
+	} else if (conn->awaits && !ioctl(conn->fd, SIOCINQ, &unread) && unread > 0) {
+		set_least_readable(conn, unread + 1);
+		begin_record(conn, false);
+	} else {
+		begin_record(conn, true);
+	}
 }
 
 bool kt_client_is_eof(const struct kt_conn *conn, int res)
 {
-	return !res && !(conn->ktls &&
-			 (conn->recv_msg.msg_controllen || conn->recv_msg.msg_flags & MSG_CTRUNC));
+	return !res && !(conn->ktls && conn->recv_msg.msg_controllen);
 }
 
 void kt_backend_recv(struct kt_conn *conn)
@@ -107,13 +157,13 @@ void kt_conn_feed(struct kt_conn *conn)
 	unsigned int starved = conn->starved;
 
 	conn->starved = 0;
-	kt_list_remove(&conn->starved_link);
+	kt_list_remove(&conn->wait_link);
 	if (starved & 1u << KT_OP_BACKEND_RECV)
 		kt_backend_recv(conn);
 	if (!(starved & 1u << KT_OP_CLIENT_RECV))
 		return;
 	if (conn->ktls)
-		kt_client_recv_record(conn);
+		begin_record(conn, conn->awaits);
 	else
 		kt_client_recv(conn, conn->recv_max);
 }
@@ -124,7 +174,7 @@ static void forget_starved(struct kt_conn *conn, unsigned int ops)
 	conn->busy &= (uint16_t) ~(conn->starved & ops);
 	conn->starved &= (uint16_t)~ops;
 	if (!conn->starved)
-		kt_list_remove(&conn->starved_link);
+		kt_list_remove(&conn->wait_link);
 }
 
 /* ---- Sending --------------------------------------------------------------------------------- */

@@ -362,7 +362,8 @@ void kt_engine_each_version(const struct kt_engine *engine,
  *                       follow: one older than Linux 6.14, or the message came in pieces (userspace
  *                       records and newer kernels go on)
  *   key_update_flood    … again and again, with little else in between
- *   empty_record_flood  a read of its records kept the worker, and what came was hardly content
+ *   empty_record_flood  a read of its records kept the worker, and what came was hardly content;
+ *                       or 33 reads in a row found no content (records in the kernel)
  *   rekey_failed        the kernel did not take the next key
  *   key_limit           a key has protected all it may (RFC 8446 §5.5: some 390 GB with AES-GCM),
  *                       and cannot be replaced: TLS 1.2, an older kernel, a client that does not

@@ -44,6 +44,7 @@
 
 #define WATCH_MAX     (64u << 10) /* bytes dropped after a client's close_notify */
 #define WARNINGS_MAX  4		  /* warning alerts in a row */
+#define EMPTY_MAX     32	  /* reads in a row that find empty records alone; as in OpenSSL */
 #define ANSWERS_MAX   (64u << 10) /* bytes that a client may leave unread of our answers */
 #define LEVEL_WARNING 1
 #define USER_CANCELED 90 /* RFC 8446 §6.1: a warning at any level */
@@ -115,6 +116,7 @@ static void read_client(struct kt_conn *conn, size_t len)
 static void up_deliver(struct kt_conn *conn, size_t len)
 {
 	conn->warnings = 0;
+	conn->empty_reads = 0;
 	conn->up.len = (uint32_t)len;
 	conn->up.off = 0;
 	kt_backend_send(conn);
@@ -250,7 +252,7 @@ static void up_data(struct kt_conn *conn, size_t len)
 /* One record's content, or a stretch of several data records, out of an offloaded socket. */
 static void up_record(struct kt_conn *conn, size_t len)
 {
-	switch (kt_client_record_type(conn)) {
+	switch (kt_ktls_record_type(&conn->recv_msg)) {
 	case KT_RECORD_DATA:
 		up_data(conn, len);
 		break;
@@ -282,6 +284,14 @@ static void watched(struct kt_conn *conn, int res)
 	}
 }
 
+static void nothing_came(struct kt_conn *conn)
+{
+	if (kt_client_took_empty(conn) && ++conn->empty_reads > EMPTY_MAX)
+		kt_close_abrupt(conn, "empty_record_flood", KT_ALERT_UNEXPECTED_MESSAGE);
+	else
+		kt_client_recv_again(conn);
+}
+
 /* Reading has failed. Where the socket is not broken by that, the client is told. */
 static void unreadable(struct kt_conn *conn, int err)
 {
@@ -298,7 +308,9 @@ static void unreadable(struct kt_conn *conn, int err)
 
 static void received(struct kt_conn *conn, int res)
 {
-	if (conn->up.state == KT_FLOW_DONE)
+	if (kt_client_gave_nothing(conn, res))
+		nothing_came(conn);
+	else if (conn->up.state == KT_FLOW_DONE)
 		watched(conn, res);
 	else if (res < 0)
 		unreadable(conn, res);

@@ -29,8 +29,6 @@
  */
 #define SUSPECT_NS UINT64_C(20000000)
 #define LOCKED_NS  UINT64_C(80000000)
-#define BUSY_NS	   UINT64_C(1000000) /* that others use between looks: somebody works */
-#define ASKED_MAX  64		     /* sockets, by one probe, while the worker is free */
 
 /* The watch over one worker. */
 struct watch {
@@ -40,7 +38,6 @@ struct watch {
 	unsigned int turn;
 	uint64_t used_ns;
 	uint64_t turn_used_ns;
-	uint64_t others_ns; /* that all but workers had used when this was asked about */
 
 	pthread_t probe;
 	bool probing;	     /* there is a probe to join */
@@ -56,13 +53,11 @@ struct watch {
 	uint64_t asked_seen;
 	unsigned int asked_turn;
 	uint64_t asked_used_ns;
-	uint64_t asked_others_ns;
 };
 
 struct kt_watchdog {
 	pthread_t thread;
 	sem_t stop;
-	uint64_t others_ns; /* processor time of all but the workers, at the last look */
 	size_t count;
 	struct watch watches[];
 };
@@ -136,9 +131,8 @@ static bool take_next(struct watch *watch)
 static void *probe(void *arg)
 {
 	struct watch *watch = arg;
-	unsigned int asked = 0;
 
-	while ((is_in_turn(watch) || asked++ < ASKED_MAX) && take_next(watch))
+	while (is_in_turn(watch) && take_next(watch))
 		ask(watch, watch->last);
 	atomic_store(&watch->probed, true);
 	return NULL;
@@ -190,23 +184,20 @@ static void accuse(struct watch *watch)
  * Has one socket been asked for too long? In another turn it is another read of the worker's, which
  * took the lock before the probe could.
  */
-static void look_at_probe(struct watch *watch, uint64_t others_ns)
+static void look_at_probe(struct watch *watch)
 {
 	pthread_mutex_lock(&watch->lock);
 	if (watch->asked != watch->asked_seen) {
 		watch->asked_seen = watch->asked;
 		watch->asked_turn = watch->turn;
 		watch->asked_used_ns = watch->used_ns;
-		watch->asked_others_ns = others_ns;
 	} else if (watch->turn != watch->asked_turn) {
 		watch->asked_turn = watch->turn;
 		watch->asked_used_ns = watch->used_ns;
 	}
-	if (watch->conn && (watch->used_ns - watch->asked_used_ns >= LOCKED_NS ||
-			    others_ns - watch->asked_others_ns >= LOCKED_NS)) {
+	if (watch->conn && watch->used_ns - watch->asked_used_ns >= LOCKED_NS) {
 		accuse(watch);
 		watch->asked_used_ns = watch->used_ns;
-		watch->asked_others_ns = others_ns;
 	}
 	pthread_mutex_unlock(&watch->lock);
 }
@@ -224,7 +215,7 @@ static uint64_t used_ns(clockid_t clock, uint64_t otherwise)
 }
 
 /* Returns whether the worker does anything at all. */
-static bool look(struct watch *watch, uint64_t others_ns)
+static bool look(struct watch *watch)
 {
 	unsigned int turn = atomic_load(&watch->worker->ring.turn);
 	uint64_t before_ns = watch->used_ns;
@@ -238,43 +229,21 @@ static bool look(struct watch *watch, uint64_t others_ns)
 	if (watch->probing && atomic_load(&watch->probed)) {
 		end_probe(watch);
 		watch->turn_used_ns = watch->used_ns;
-		watch->others_ns = others_ns;
 	}
 	if (watch->probing)
-		look_at_probe(watch, others_ns);
-	else if ((turn & 1 && watch->used_ns - watch->turn_used_ns >= SUSPECT_NS) ||
-		 others_ns - watch->others_ns >= SUSPECT_NS)
+		look_at_probe(watch);
+	else if (turn & 1 && watch->used_ns - watch->turn_used_ns >= SUSPECT_NS)
 		start_probe(watch);
 	return moved || watch->probing || watch->used_ns != before_ns;
-}
-
-/*
- * Threads that the kernel makes for reads (io-wq) are among the others. All clocks are not read at
- * once, but the time never goes back.
- */
-static uint64_t others_ns(const struct kt_watchdog *watchdog)
-{
-	uint64_t workers_ns = 0, all_ns;
-
-	for (size_t i = 0; i < watchdog->count; i++) {
-		const struct watch *watch = &watchdog->watches[i];
-
-		workers_ns += used_ns(watch->clock, watch->used_ns);
-	}
-	all_ns = used_ns(CLOCK_PROCESS_CPUTIME_ID, 0);
-	return all_ns > workers_ns + watchdog->others_ns ? all_ns - workers_ns
-							 : watchdog->others_ns;
 }
 
 /* Returns whether anybody does anything at all. */
 static bool look_at_all(struct kt_watchdog *watchdog)
 {
-	uint64_t now_ns = others_ns(watchdog);
-	bool moved = now_ns - watchdog->others_ns >= BUSY_NS;
+	bool moved = false;
 
-	watchdog->others_ns = now_ns;
 	for (size_t i = 0; i < watchdog->count; i++)
-		moved |= look(&watchdog->watches[i], now_ns);
+		moved |= look(&watchdog->watches[i]);
 	return moved;
 }
 

@@ -4,21 +4,18 @@
  * whose records are the kernel's.
  *
  * The kernel's recvmsg goes on through data records without content (RFC 8446 §5.4) for as long as
- * there are more, and ends with none of them (net/tls/tls_sw.c: tls_sw_recvmsg); where it finds no
- * more, io_uring waits, and asks again. Nothing is completed, and while the client sends as fast as
- * records are opened, its worker is in that one call, with all its other connections. Or a thread
- * of the kernel is (io-wq), to which io_uring gives a read that it had to begin anew 128 times: the
- * worker is free then, until it sends to that client and waits for the socket's lock.
+ * there are more, and ends with none of them (net/tls/tls_sw.c: tls_sw_recvmsg). While the client
+ * sends as fast as records are opened, its worker is in that one call, with all its other
+ * connections. (Where the call finds no more it ends, and relay.c counts.)
  *
  * So a thread looks at the workers. One that has been in the kernel between two looks, and used its
- * processor all the time, may be in such a read; or none is, but the rest of the process computes.
- * Whose read it is the socket's lock tells, which the read has: another thread, made for this, asks
- * the worker's connections that have something unread for TCP_INFO, and waits where the lock is
- * taken. Where it waits too long, the socket is made deaf by IP_MINTTL and IPV6_MINHOPCOUNT, and
- * the read runs dry. These are what can be said to a socket without its lock (since Linux 6.6, over
- * IPv6 since 6.7; before, they wait for it) and keeps segments out; they need no privilege. Deaf it
- * is to whom a router has sent on; a client on the same link, which sends with the highest TTL,
- * ends its read when it likes, and is ended then.
+ * processor all the time, may be in such a read. Whose it is the socket's lock tells, which the
+ * read has: another thread, made for this, asks the worker's connections that have something unread
+ * for TCP_INFO, and waits where the lock is taken. Where it waits too long, the socket is made deaf
+ * by IP_MINTTL and IPV6_MINHOPCOUNT, and the read runs dry. These are what can be said to a socket
+ * without its lock (since Linux 6.6, over IPv6 since 6.7; before, they wait for it) and keeps
+ * segments out; they need no privilege. Deaf it is to whom a router has sent on; a client on the
+ * same link, which sends with the highest TTL, ends its read when it likes, and is ended then.
  *
  * The worker, free again, ends the connection as "empty_record_flood" if its content does not
  * explain the bytes that came; if it does (the machine, or its hypervisor, was busy with something

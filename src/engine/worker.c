@@ -80,10 +80,13 @@ static uint64_t wait_ns(const struct kt_worker *worker)
 			next = conn->deadline_ns;
 	}
 	for (size_t i = 0; i < worker->shared->listener_count; i++) {
-		uint64_t due = kt_link_due_ns(&worker->doors[i].link);
+		uint64_t link_ns = kt_link_due_ns(&worker->doors[i].link);
+		uint64_t backends_ns = kt_backends_due_ns(&worker->doors[i]);
 
-		if (due < next)
-			next = due;
+		if (link_ns < next)
+			next = link_ns;
+		if (backends_ns < next)
+			next = backends_ns;
 	}
 	if (stalled_ns < next)
 		next = stalled_ns;
@@ -153,7 +156,7 @@ static void feed(struct kt_worker *worker)
 
 	while (blocks-- && !kt_list_empty(&worker->starved) &&
 	       kt_ring_reserve(&worker->ring, KT_RING_STEP))
-		kt_conn_feed(kt_list_entry(worker->starved.next, struct kt_conn, starved_link));
+		kt_conn_feed(kt_list_entry(worker->starved.next, struct kt_conn, wait_link));
 }
 
 /* One a round: its block may come with the next. */
@@ -166,10 +169,12 @@ static void end_stalled(struct kt_worker *worker)
 		kt_conn_cut(kt_blocks_longest(&worker->blocks, &since_ns), "stalled");
 }
 
-static void tend_links(struct kt_worker *worker)
+static void tend_waiting(struct kt_worker *worker)
 {
-	for (size_t i = 0; i < worker->shared->listener_count; i++)
+	for (size_t i = 0; i < worker->shared->listener_count; i++) {
 		kt_link_tend(&worker->doors[i]);
+		kt_backends_tend(&worker->doors[i]);
+	}
 }
 
 /* ---- Orders ---------------------------------------------------------------------------------- */
@@ -220,7 +225,7 @@ static void *run(void *arg)
 		end_stalled(worker);
 		kt_watchdog_heed(worker);
 		expire(worker);
-		tend_links(worker);
+		tend_waiting(worker);
 		if (atomic_load(&worker->cutting))
 			cut_all(worker);
 		kt_doors_tend(worker);
@@ -258,6 +263,8 @@ static int make_doors(struct kt_worker *worker, struct kt_error *error)
 	for (size_t i = 0; i < shared->listener_count; i++) {
 		worker->doors[i].fd = -1;
 		kt_link_init(&worker->doors[i].link);
+		for (size_t j = 0; j < KT_BACKENDS_MAX; j++)
+			kt_list_init(&worker->doors[i].queues[j].waiting);
 	}
 	for (size_t i = 0; i < shared->listener_count && !err; i++)
 		err = kt_door_init(&worker->doors[i], worker, &shared->listeners[i], error);

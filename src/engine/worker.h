@@ -65,6 +65,7 @@ struct kt_door {
 	const struct kt_listener *listener;
 	struct kt_tls_context *context;
 	struct kt_backend_rest rests[KT_BACKENDS_MAX];
+	struct kt_backend_queue queues[KT_BACKENDS_MAX];
 	struct kt_link link; /* to who takes connections over */
 	int fd;		     /* -1: closed */
 	bool armed;	     /* an accept is pending */
