@@ -64,19 +64,24 @@ static unsigned int turns(FIXTURE_DATA(relay) * self)
 	return kt_engine_shared(self->rig.engine)->workers[0].ring.turn;
 }
 
-/* Poll tells of all again, however little it is, once the large one is whole. */
+/*
+ * Of a part that is there when the next read begins poll tells at once. When the large record is
+ * whole, it tells of all again, however little that is.
+ */
 static void expect_small_behind_large(FIXTURE_DATA(relay) * self, struct kt_traffic *traffic)
 {
-	uint8_t large[10000] = {0}, record[RECORD_MAX], text[sizeof large];
-	size_t len =
-		record_seal(traffic, &traffic->rx, KT_RECORD_DATA, large, sizeof large, record);
+	uint8_t large[10000] = {0}, records[2 * RECORD_MAX], text[sizeof large];
+	size_t len = record_seal(traffic, &traffic->rx, KT_RECORD_DATA, "s", 1, records);
 
-	send_all(self->peer.fd, record, len - 100);
+	len += record_seal(traffic, &traffic->rx, KT_RECORD_DATA, large, sizeof large,
+			   records + len);
+	send_all(self->peer.fd, records, len - 100);
+	recv_exactly(self->backend, text, 1);
 	usleep(20000);
-	send_all(self->peer.fd, record + len - 100, 100);
+	send_all(self->peer.fd, records + len - 100, 100);
 	recv_exactly(self->backend, text, sizeof large);
-	len = record_seal(traffic, &traffic->rx, KT_RECORD_DATA, "x", 1, record);
-	send_all(self->peer.fd, record, len);
+	len = record_seal(traffic, &traffic->rx, KT_RECORD_DATA, "x", 1, records);
+	send_all(self->peer.fd, records, len);
 	recv_exactly(self->backend, text, 1);
 	EXPECT_EQ('x', text[0]);
 }

@@ -288,14 +288,14 @@ static int watch(struct kt_conn *conn, enum kt_op op, int res)
 
 /*
  * What was begun before it was told to fail has happened, which not all errors can mean: a read
- * that finds no block has taken nothing from the socket, not even its error.
+ * that finds no block, or nothing to read, has taken nothing from the socket, not even its error.
  */
 static bool is_possible(enum kt_op op, int res, int error)
 {
 	if (op == KT_OP_CLIENT_CONNECT || op == KT_OP_BACKEND_CONNECT)
 		return res < 0;
 	if (op == KT_OP_CLIENT_RECV || op == KT_OP_BACKEND_RECV)
-		return error != ENOBUFS || res == -ECANCELED;
+		return (error != ENOBUFS && error != EAGAIN) || res == -ECANCELED;
 	return true;
 }
 

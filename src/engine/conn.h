@@ -191,7 +191,6 @@ struct kt_conn {
 	uint8_t alert_due;     /* CLOSING: description of the fatal alert to send; 0: none */
 	uint8_t warnings;      /* warning alerts since the last data */
 	uint8_t empty_reads;   /* reads that took empty records, and had nothing else */
-	bool untold;	       /* a key was placed: of what came before no poll may tell */
 	bool awaits;	       /* the read of a record that was begun last waits for it by poll */
 	bool parted;	       /* … which tells of no less than the next byte of a record */
 	int tls_status;	       /* what the last input of the handshake gave */

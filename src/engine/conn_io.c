@@ -101,12 +101,9 @@ static void set_least_readable(struct kt_conn *conn, int bytes)
 
 void kt_client_recv_record(struct kt_conn *conn)
 {
-	bool untold = conn->untold;
-
-	conn->untold = false;
 	if (conn->parted)
 		set_least_readable(conn, 1);
-	begin_record(conn, !untold);
+	begin_record(conn, true);
 }
 
 bool kt_client_gave_nothing(const struct kt_conn *conn, int res)

@@ -170,7 +170,6 @@ static int offload(struct kt_conn *conn, bool *ret_fatal)
 		goto wipe;
 	*ret_fatal = false;
 	conn->ktls = KT_KTLS_TX | KT_KTLS_RX;
-	conn->untold = true;
 	conn->ktls_send_max = (uint32_t)send_max(conn->fd);
 	kt_tls_free(conn->tls);
 	conn->tls = NULL;

@@ -71,7 +71,6 @@ static void update(struct kt_conn *conn)
 	} else if (kt_rekey_rx(&conn->rekey->keys, conn->fd)) {
 		kt_close_abrupt(conn, "rekey_failed", KT_ALERT_INTERNAL_ERROR);
 	} else {
-		conn->untold = true;
 		conn->key_used[KT_RX] = 0;
 		conn->rekey->asked = false;
 		kt_conn_keys_send(conn);
