@@ -144,7 +144,7 @@ TESTS_ktls := ktls/absent ktls/crypto_info ktls/injected ktls/interop ktls/kerne
 TESTS_handoff := handoff/socket handoff/text
 TESTS_tls := tls/between tls/between_keys tls/ca_names tls/choose tls/client tls/client_records tls/credentials tls/decoded tls/export tls/fast_keys tls/handshake tls/injected tls/memory tls/peer tls/records tls/resumption tls/several tls/shortcuts \
 	tls/split tls/staple
-TESTS_verify := verify/algorithm verify/allow verify/allowed verify/anchors verify/bytes verify/cache verify/cache_race verify/cases \
+TESTS_verify := verify/algorithm verify/allow verify/allowed verify/anchors verify/bytes verify/cache verify/cache_flood verify/cache_race verify/cases \
 	verify/cert verify/general_name verify/host verify/keys verify/match \
 	verify/memory verify/name_constraints verify/name_constraints_path verify/path verify/permitted_dns verify/public_suffix \
 	verify/revocation verify/signature_memo verify/signer verify/siphash verify/tamper verify/threads \
@@ -232,6 +232,7 @@ TEST_LIBS_ktls/rekey := $(call wrap,kt_ktls_install sendmsg explicit_bzero __exp
 TEST_LIBS_verify/memory := $(call wrap,malloc calloc)
 TEST_LIBS_verify/revocation := $(call wrap,kt_crl_serials_new)
 TEST_LIBS_verify/cache := $(call wrap,getrandom mmap)
+TEST_LIBS_verify/cache_flood := $(TEST_LIBS_verify/cache)
 TEST_LIBS_engine/injected := $(call wrap,kt_ktls_probe kt_ktls_supports kt_ktls_attach kt_ktls_install kt_conn_complete explicit_bzero __explicit_bzero_chk)
 TEST_LIBS_engine/injected_keys := $(TEST_LIBS_engine/injected)
 TEST_LIBS_engine/watchdog := $(TEST_LIBS_engine/injected) $(call wrap,io_uring_submit_and_wait io_uring_submit_and_wait_timeout \

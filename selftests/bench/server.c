@@ -237,6 +237,35 @@ TEST_F(server, a_signal_ends_the_waiting)
 	EXPECT_EQ(0, self->server.pid);
 }
 
+static int listen_without_a_word(void *port)
+{
+	listen_at(*(uint16_t *)port);
+	return pause();
+}
+
+TEST_F(server, one_that_never_says_it_is_ready_is_told_what_to_say_and_where)
+{
+	struct kt_error error = {0};
+
+	self->server.ready = "online";
+	self->server.limit_ms = 300;
+	EXPECT_EQ(-ETIMEDOUT, start(&self->server, listen_without_a_word, &error));
+	EXPECT_STREQ("accepts, but has not said \"online\" on stdout or stderr, which tells that "
+		     "it is ready (let its settings log that, and there)",
+		     error.text);
+	EXPECT_EQ(0, self->server.pid);
+}
+
+TEST_F(server, one_that_never_accepts_is_told)
+{
+	struct kt_error error = {0};
+
+	self->server.ready = "online";
+	self->server.limit_ms = 300;
+	EXPECT_EQ(-ETIMEDOUT, start(&self->server, never_listen, &error));
+	EXPECT_STREQ("does not accept", error.text);
+}
+
 TEST_F(server, what_has_ended_has_no_cpu_time)
 {
 	uint64_t used = 0;

@@ -356,6 +356,49 @@ TEST(scan_without_key_id_says_so)
 	pki_free(pki);
 }
 
+/* As selftests/verify/cert.c has it of who verifies. */
+TEST(scan_takes_for_a_ca_what_verifies)
+{
+#define CA	  "300c 0603551d13 0405 3003 0101ff"
+#define NO_CA	  "3009 0603551d13 0402 3000"
+#define CERT_SIGN "300b 0603551d0f 0404 0302 0204"
+#define CRL_SIGN  "300b 0603551d0f 0404 0302 0102"
+	static const struct {
+		const char *extensions;
+		bool ca;
+	} cases[] = {
+		{CA, true},
+		{CA CERT_SIGN, true},
+		{KEY_ID KEY_ID CA, true}, /* not looked into */
+		{"300f 0603551d13 0408 3006 0101ff 020100", true},
+		{"", false},
+		{CERT_SIGN, false},
+		{NO_CA, false},
+		{CA CRL_SIGN, false},
+		{CA CA, false},
+		{NO_CA CA, false},
+		{CA CRL_SIGN CERT_SIGN, false},
+		{"300c 0603551d13 0405 3003 010101", false}, /* DER's TRUE is ff */
+		{"300c 0603551d13 0405 3003 010100", false},
+		{"300f 0603551d13 0408 3006 0101ff 0201ff", false},
+		{"300e 0603551d13 0407 3003 0101ff 0500", false},
+		{CA "300b 0603551d0f 0404 0302 0304", false}, /* a bit that is none */
+		{CA "300a 0603551d0f 0403 0301 00", false},
+		{CA "300b 0603551d0f 0404 0302 0000", false},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct bytes list = {.len = 0};
+
+		add_hex(&list, cases[i].extensions, NULL);
+		EXPECT_EQ(cases[i].ca,
+			  kt_scan_is_ca(&(struct kt_scan){.extensions = {list.data, list.len}}))
+		{
+			TH_LOG("%s", cases[i].extensions);
+		}
+	}
+}
+
 TEST(scan_refuses_every_cut)
 {
 	struct pki *pki = pki_new();

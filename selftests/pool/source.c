@@ -426,18 +426,35 @@ TEST_F(source, who_vouches_for_nobody_is_noted)
 	}
 }
 
-TEST_F(source, those_who_vouch_for_nobody_are_noted_in_few_words)
+/* The PEM file x.pem of so many different leaves, the whole list twice. */
+static void leaves_twice(struct files *files, size_t count)
 {
-	const struct pki_cert *leaf = pki_make_leaf(self->f.pki, NULL, "leaf", "x.test", NULL);
-	FILE *file = fopen(files_path(&self->f, "x.pem"), "we");
+	FILE *file = fopen(files_path(files, "x.pem"), "we");
+	const struct pki_cert *leaves[8];
 
 	ASSERT_NE(NULL, file);
-	for (int i = 0; i < 100; i++)
-		fputs(leaf->pem, file);
+	ASSERT_GE(sizeof leaves / sizeof leaves[0], count);
+	for (size_t i = 0; i < 2 * count; i++) {
+		if (i < count)
+			leaves[i] = pki_make_leaf(files->pki, NULL, "leaf", "x.test", NULL);
+		fputs(leaves[i % count]->pem, file);
+	}
 	fclose(file);
+}
+
+TEST_F(source, those_who_vouch_for_nobody_are_noted_in_few_words)
+{
+	leaves_twice(&self->f, 8);
 	EXPECT_EQ(0, files_add(&self->f, "file:", "x.pem"));
 	EXPECT_EQ(3, self->f.note_count);
-	EXPECT_NE(NULL, files_noted(&self->f, "100 certificates are no CAs"));
+	EXPECT_NE(NULL, files_noted(&self->f, "8 certificates are no CAs"));
+}
+
+TEST_F(source, who_vouches_for_nobody_is_noted_once)
+{
+	leaves_twice(&self->f, 1);
+	EXPECT_EQ(0, files_add(&self->f, "file:", "x.pem"));
+	EXPECT_EQ(1, self->f.note_count);
 }
 
 TEST_HARNESS_MAIN

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is remembered of accepted chains: found for exactly what it was put for, and kept from those
- * who flood it.
+ * What is remembered of accepted chains: found for exactly what it was put for, and kept as long as
+ * it is asked for.
  */
 #include "../../src/verify/cache.h"
 
@@ -19,7 +19,6 @@
 /* ---- What the system answers ---------------------------------------------------------------- */
 
 static bool refuse_random, refuse_map, really_random;
-static unsigned int maps;
 static size_t mapped_len;
 
 ssize_t __real_getrandom(void *buf, size_t len, unsigned int flags);
@@ -42,7 +41,6 @@ ssize_t __wrap_getrandom(void *buf, size_t len, unsigned int flags)
 
 void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t offset)
 {
-	maps++;
 	mapped_len = len;
 	if (refuse_map) {
 		errno = ENOMEM;
@@ -476,100 +474,6 @@ TEST_F(cache, room_is_used_before_anything_is_given_up)
 		self->key.mode = (uint32_t)hash;
 		EXPECT_TRUE(kt_verdict_cache_find(cache, &self->key, hash * KT_WAYS, &found));
 	}
-	kt_verify_cache_free(cache);
-}
-
-#define HOT   64
-#define FLOOD 100000
-
-/* Chain number n; the hot ones are the first. */
-struct numbered {
-	uint8_t der[48];
-	struct kt_der cert;
-	struct kt_chain chain;
-	struct kt_verdict_key key;
-	uint64_t hash;
-};
-
-static void number(struct numbered *numbered, const struct kt_verify_cache *cache, uint64_t n)
-{
-	memset(numbered, 0, sizeof *numbered);
-	memcpy(numbered->der, &n, sizeof n);
-	numbered->cert = (struct kt_der){numbered->der, sizeof numbered->der};
-	numbered->chain = (struct kt_chain){&numbered->cert, 1};
-	numbered->key.chain = &numbered->chain;
-	numbered->hash = kt_verdict_cache_hash(cache, &numbered->key);
-}
-
-/* As a verifier would: what is not found is decided and put. */
-static bool ask(struct kt_verify_cache *cache, uint64_t n)
-{
-	static const struct kt_cached_verdict put;
-	struct kt_cached_verdict found;
-	struct numbered numbered;
-
-	number(&numbered, cache, n);
-	if (kt_verdict_cache_find(cache, &numbered.key, numbered.hash, &found))
-		return true;
-	kt_verdict_cache_put(cache, &numbered.key, numbered.hash, &put);
-	return false;
-}
-
-static size_t pages_in_use(const struct kt_verify_cache *cache, size_t chains)
-{
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE), len = chains * sizeof *cache->pages;
-	unsigned char *resident = malloc(len / page);
-	size_t count = 0;
-
-	ASSERT_EQ(0, mincore(cache->pages, len, resident));
-	for (size_t i = 0; i < len / page; i++)
-		count += resident[i] & 1;
-	free(resident);
-	return count;
-}
-
-/* Not even those that were not asked for since they came. */
-TEST(chains_seen_once_displace_nobody_and_take_no_memory)
-{
-	struct kt_verify_cache *cache = cache_of(1024, 0);
-	struct kt_verify_cache_stats stats;
-	size_t pages;
-
-	for (uint64_t n = 0; n < 2 * HOT; n++)
-		EXPECT_FALSE(ask(cache, n % HOT));
-	pages = pages_in_use(cache, 1024);
-	maps = 0;
-	for (uint64_t n = HOT; n < HOT + FLOOD; n++)
-		EXPECT_FALSE(ask(cache, n));
-	EXPECT_EQ(0, maps);
-	EXPECT_EQ(pages, pages_in_use(cache, 1024));
-	for (uint64_t n = 0; n < HOT; n++)
-		EXPECT_TRUE(ask(cache, n));
-	stats = stats_of(cache);
-	EXPECT_EQ(HOT, stats.chain_hits);
-	EXPECT_EQ(HOT, stats.chain_inserts);
-	EXPECT_EQ(HOT + FLOOD, stats.chain_declined);
-	kt_verify_cache_free(cache);
-}
-
-TEST(chains_asked_for_stay_while_others_are_seen_twice)
-{
-	struct kt_verify_cache *cache = cache_of(1024, 0);
-	const uint64_t warm = 4 * HOT;
-	uint64_t hits = 0;
-
-	for (uint64_t n = 0; n < warm; n++)
-		ask(cache, n % HOT);
-	maps = 0;
-	for (uint64_t n = 0; n < FLOOD; n++) {
-		EXPECT_FALSE(ask(cache, HOT + n));
-		ask(cache, HOT + n);
-		hits += ask(cache, n % HOT);
-	}
-	EXPECT_EQ(0, maps);
-	EXPECT_GE(hits, FLOOD * 99 / 100);
-	EXPECT_GE(stats_of(cache).chain_inserts, FLOOD);
-	EXPECT_LE(pages_in_use(cache, 1024), 1024);
 	kt_verify_cache_free(cache);
 }
 

@@ -20,7 +20,7 @@
 #include "interrupt.h"
 #include "session.h"
 
-#define READY_LIMIT_NS (20 * 1000000000ull)
+#define READY_LIMIT_MS 20000u
 #define STOP_LIMIT_NS  (3 * 1000000000ull) /* then it is killed */
 #define REST_LIMIT_NS  (100 * 1000000ull)
 #define LOOK_EVERY_NS  2000000l
@@ -203,6 +203,20 @@ static int complain_of_end(const struct kt_bench_server *server, const siginfo_t
 	return complain(server, ECHILD, what, error);
 }
 
+/* Where its settings let it log elsewhere, or less, it may well be ready. */
+static int complain_of_silence(const struct kt_bench_server *server, struct kt_error *error)
+{
+	char what[sizeof error->text];
+
+	if (!server->ready || !accepts(server->port))
+		return complain(server, ETIMEDOUT, "does not accept", error);
+	snprintf(what, sizeof what,
+		 "accepts, but has not said \"%s\" on stdout or stderr, which tells that it is "
+		 "ready (let its settings log that, and there)",
+		 server->ready);
+	return complain(server, ETIMEDOUT, what, error);
+}
+
 static bool is_ready(const struct kt_bench_server *server)
 {
 	return !server->ready || kt_bench_server_said(server, server->ready);
@@ -210,7 +224,8 @@ static bool is_ready(const struct kt_bench_server *server)
 
 static int wait_until_ready(struct kt_bench_server *server, struct kt_error *error)
 {
-	uint64_t end = kt_bench_now_ns() + READY_LIMIT_NS;
+	uint64_t limit_ms = server->limit_ms ? server->limit_ms : READY_LIMIT_MS;
+	uint64_t end = kt_bench_now_ns() + limit_ms * 1000000;
 	siginfo_t info;
 
 	while (kt_bench_now_ns() < end) {
@@ -224,7 +239,7 @@ static int wait_until_ready(struct kt_bench_server *server, struct kt_error *err
 			return 0;
 		pause_ns(LOOK_EVERY_NS);
 	}
-	return complain(server, ETIMEDOUT, "does not accept", error);
+	return complain_of_silence(server, error);
 }
 
 int kt_bench_server_start(struct kt_bench_server *server, const struct kt_bench_command *command,

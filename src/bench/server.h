@@ -31,11 +31,13 @@ struct kt_bench_server {
 	const char *mark;
 	/*
 	 * What its log has once it is ready, for one that accepts before, and then closes what it
-	 * accepted with; NULL: it is as soon as it accepts.
+	 * accepted with; NULL: it is as soon as it accepts. Its settings must let it say so on
+	 * stdout or stderr.
 	 */
 	const char *ready;
-	uint16_t port; /* on 127.0.0.1 */
-	pid_t pid;     /* 0: it was not started */
+	unsigned limit_ms; /* until it is ready; 0: 20 s */
+	uint16_t port;	   /* on 127.0.0.1 */
+	pid_t pid;	   /* 0: it was not started */
 	char log[PATH_MAX];
 };
 

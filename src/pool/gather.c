@@ -150,6 +150,7 @@ int kt_gather_certificate(struct kt_gather *gather, const uint8_t *der, size_t l
 			  const char *where, unsigned int line, struct kt_error *error)
 {
 	struct kt_constraints constraints = {gather->purposes, KT_DISTRUST_NEVER, NULL};
+	size_t before = kt_anchor_set_count(gather->set);
 	struct kt_error why = {0};
 	int ret, for_good = 0;
 
@@ -158,7 +159,9 @@ int kt_gather_certificate(struct kt_gather *gather, const uint8_t *der, size_t l
 	ret = kt_anchor_set_add(gather->set, der, len, &constraints, where, line, &why);
 	if (ret == 0) {
 		gather->found++;
-		note_if_no_ca(gather, der, len, where, line);
+		/* One that came again was noted. */
+		if (kt_anchor_set_count(gather->set) > before)
+			note_if_no_ca(gather, der, len, where, line);
 		return 0;
 	}
 	if (ret == -EBADMSG || ret == -EFBIG)

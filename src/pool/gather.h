@@ -21,7 +21,7 @@ struct kt_gather {
 	const struct kt_roots *overlay; /* whose limits the same certificates take; NULL: none */
 	size_t found;			/* certificates and CRLs, those that came again too */
 	size_t skipped;			/* blocks and files */
-	size_t not_cas;			/* of those found; counted if anybody is to be told */
+	size_t not_cas; /* of those found, each once; counted if anybody is to be told */
 };
 
 /* ---- Adding (gather.c) ---------------------------------------------------------------------- */

@@ -297,23 +297,57 @@ const char *kt_scan_certificate(const uint8_t *der, size_t len, struct kt_scan *
 
 /* ---- Issuers -------------------------------------------------------------------------------- */
 
-static bool says_ca(struct kt_der_view value)
+/* cA DEFAULT FALSE: if written, then as TRUE; pathLenConstraint is for CAs alone. */
+bool kt_scan_basic_constraints(struct kt_der_view value, bool *ret_ca,
+			       struct kt_der_view *ret_path_len)
 {
-	struct kt_der_item constraints, ca;
+	struct kt_der_view path_len = {0};
+	struct kt_der_item constraints, item;
+	bool ca = false;
 
-	return kt_der_expect(&value, KT_DER_SEQUENCE, &constraints) && value.len == 0 &&
-	       kt_der_expect(&constraints.content, KT_DER_BOOLEAN, &ca) && ca.content.len == 1 &&
-	       ca.content.data[0];
+	if (!kt_der_expect(&value, KT_DER_SEQUENCE, &constraints) || value.len)
+		return false;
+	if (kt_der_next_is(&constraints.content, KT_DER_BOOLEAN)) {
+		if (!kt_der_read(&constraints.content, &item) || item.content.len != 1 ||
+		    item.content.data[0] != 0xff)
+			return false;
+		ca = true;
+	}
+	if (constraints.content.len) {
+		if (!ca || !kt_der_expect(&constraints.content, KT_DER_INTEGER, &item) ||
+		    constraints.content.len || !kt_der_is_integer(item.content) ||
+		    (item.content.data[0] & 0x80))
+			return false;
+		path_len = item.content;
+	}
+	*ret_ca = ca;
+	*ret_path_len = path_len;
+	return true;
 }
 
-/* The first octet tells the unused bits at the end, the first bit is digitalSignature. */
-static bool says_cert_sign(struct kt_der_view value)
+/*
+ * Zeros at the end, which DER leaves out of a named BIT STRING (X.690 §11.2.2), are let through:
+ * two roots that Mozilla trusts have them, and they change nothing.
+ */
+bool kt_scan_key_usage(struct kt_der_view value, uint32_t *ret_usage)
 {
-	const uint8_t key_cert_sign = 0x80 >> 5;
-	struct kt_der_item usage;
+	struct kt_der_view bits;
+	struct kt_der_item item;
+	uint32_t usage = 0;
 
-	return kt_der_expect(&value, KT_DER_BIT_STRING, &usage) && value.len == 0 &&
-	       usage.content.len >= 2 && usage.content.data[1] & key_cert_sign;
+	if (!kt_der_expect(&value, KT_DER_BIT_STRING, &item) || value.len)
+		return false;
+	bits = item.content;
+	if (!kt_der_is_bit_string(bits) || bits.len < 2 || bits.len > 3 ||
+	    (bits.data[bits.len - 1] & ((1u << bits.data[0]) - 1)))
+		return false;
+	for (size_t bit = 0; bit < (bits.len - 1) * 8; bit++)
+		if (bits.data[1 + bit / 8] & (0x80 >> bit % 8))
+			usage |= 1u << bit;
+	if (!usage)
+		return false;
+	*ret_usage = usage;
+	return true;
 }
 
 bool kt_scan_is_ca(const struct kt_scan *scan)
@@ -321,17 +355,22 @@ bool kt_scan_is_ca(const struct kt_scan *scan)
 	static const struct kt_der_view basic_constraints = {oid_basic_constraints,
 							     sizeof oid_basic_constraints},
 					key_usage = {oid_key_usage, sizeof oid_key_usage};
-	struct kt_der_view list = scan->extensions;
+	const uint32_t key_cert_sign = 1u << 5;
+	struct kt_der_view list = scan->extensions, path_len;
 	struct kt_scan_extension extension;
-	bool ca = false, may_sign = true;
+	size_t constraints = 0, usages = 0;
+	uint32_t usage = key_cert_sign;
+	bool ca = false;
 
 	while (list.len > 0) {
 		if (kt_scan_extension(&list, &extension))
 			return false;
-		if (kt_der_equal(extension.oid, basic_constraints))
-			ca = says_ca(extension.value);
-		else if (kt_der_equal(extension.oid, key_usage))
-			may_sign = says_cert_sign(extension.value);
+		if (kt_der_equal(extension.oid, basic_constraints) &&
+		    (constraints++ || !kt_scan_basic_constraints(extension.value, &ca, &path_len)))
+			return false;
+		if (kt_der_equal(extension.oid, key_usage) &&
+		    (usages++ || !kt_scan_key_usage(extension.value, &usage)))
+			return false;
 	}
-	return ca && may_sign;
+	return ca && (usage & key_cert_sign);
 }

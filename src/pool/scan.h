@@ -43,7 +43,8 @@ const char *kt_scan_fields(const uint8_t *der, size_t len, struct kt_scan *ret_s
 
 /*
  * May it be an issuer: has it basicConstraints with cA, and keyCertSign in keyUsage, if it has that
- * (RFC 5280 §6.1.4 k, n)? Malformed extensions: no.
+ * (RFC 5280 §6.1.4 k, n)? Where one of these two is malformed, or there twice: no, as who verifies
+ * has it; the other extensions are not looked into.
  */
 bool kt_scan_is_ca(const struct kt_scan *scan);
 

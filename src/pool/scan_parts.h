@@ -22,4 +22,17 @@ struct kt_scan_extension {
 /* NULL, or what is wrong with it. */
 const char *kt_scan_extension(struct kt_der_view *in, struct kt_scan_extension *ret_extension);
 
+/*
+ * Values of extensions, as one who vouches for others has them: whoever tells CAs apart and whoever
+ * verifies by them read alike. Outputs are untouched on failure.
+ *
+ * basicConstraints (RFC 5280 §4.2.1.9). ret_path_len: content of the INTEGER, not negative; data
+ * NULL: none.
+ */
+bool kt_scan_basic_constraints(struct kt_der_view value, bool *ret_ca,
+			       struct kt_der_view *ret_path_len);
+
+/* keyUsage (§4.2.1.3): at least one bit is set; bit n of it is 1u << n. */
+bool kt_scan_key_usage(struct kt_der_view value, uint32_t *ret_usage);
+
 #endif

@@ -63,22 +63,9 @@ static bool read_key_id(struct kt_der_view value, struct kt_cert *cert)
 	return read_whole(value, KT_DER_OCTET_STRING, &cert->key_id) && cert->key_id.len;
 }
 
-/*
- * At least one bit is set. Zeros at the end, which DER leaves out of a named BIT STRING (X.690
- * §11.2.2), are let through: two roots that Mozilla trusts have them, and they change nothing.
- */
 static bool read_key_usage(struct kt_der_view value, struct kt_cert *cert)
 {
-	struct kt_der_view bits;
-
-	if (!read_whole(value, KT_DER_BIT_STRING, &bits) || !kt_der_is_bit_string(bits) ||
-	    bits.len < 2 || bits.len > 3 || (bits.data[bits.len - 1] & ((1u << bits.data[0]) - 1)))
-		return false;
-	cert->key_usage = 0;
-	for (size_t bit = 0; bit < (bits.len - 1) * 8; bit++)
-		if (bits.data[1 + bit / 8] & (0x80 >> bit % 8))
-			cert->key_usage |= 1u << bit;
-	return cert->key_usage != 0;
+	return kt_scan_key_usage(value, &cert->key_usage);
 }
 
 static bool read_names(struct kt_der_view value, struct kt_cert *cert)
@@ -94,24 +81,12 @@ static bool read_issuer_names(struct kt_der_view value, struct kt_cert *cert)
 	return read_list(value, &names) && kt_general_names_are_well_formed(names);
 }
 
-/* cA DEFAULT FALSE: if written, then as TRUE; pathLenConstraint is for CAs alone. */
 static bool read_basic_constraints(struct kt_der_view value, struct kt_cert *cert)
 {
-	struct kt_der_view content;
-	struct kt_der_item item;
+	struct kt_der_view path_len;
 
-	if (!read_whole(value, KT_DER_SEQUENCE, &content))
-		return false;
-	if (kt_der_next_is(&content, KT_DER_BOOLEAN)) {
-		if (!kt_der_read(&content, &item) || item.content.len != 1 ||
-		    item.content.data[0] != 0xff)
-			return false;
-		cert->ca = true;
-	}
-	if (!content.len)
-		return true;
-	return cert->ca && kt_der_expect(&content, KT_DER_INTEGER, &item) && !content.len &&
-	       read_count(item.content, &cert->path_len);
+	return kt_scan_basic_constraints(value, &cert->ca, &path_len) &&
+	       (!path_len.data || read_count(path_len, &cert->path_len));
 }
 
 /* [0] or [1] GeneralSubtrees OPTIONAL, which is not empty where it is there */
