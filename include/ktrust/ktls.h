@@ -19,10 +19,17 @@
  * comes again and again; EINVAL (no TLS record) comes once, and then reading waits for ever. After
  * a KeyUpdate (<ktrust/rekey.h>) it is EKEYEXPIRED until the next key is installed, and poll is
  * silent. 0 without a record type is a FIN, even one inside a record: only close_notify tells a
- * whole stream. 0 with one is an empty record, behind which there was none for the moment: as long
- * as there are more, the call goes on, without a bound. io_uring's recvmsg may take an empty data
- * record, wait, and go on without room for the next one's type: MSG_CTRUNC means data then, and EIO
- * with a type in the control buffer that another record is to be asked for.
+ * whole stream. 0 with one is an empty record, behind which came FIN or a record of another type:
+ * past empty data records the call goes on, for as long as there are more, without a bound. Where
+ * there are no more it waits; a call that may not wait says EAGAIN, and has taken them: of that
+ * their type is left in the control buffer. io_uring's recvmsg (without MSG_DONTWAIT) may take an
+ * empty data record, wait, and go on without room for the next one's type: MSG_CTRUNC means data
+ * then, and EIO with a type in the control buffer that another record is to be asked for.
+ *
+ * Polling one: after shutdown(SHUT_WR), and before Linux 6.5 always, poll tells of a part of a
+ * record too, again and again, of which reading says EAGAIN. With SO_RCVLOWAT set to more than
+ * ioctl(SIOCINQ) says is there it waits for more; set it to 1 again once a record was read, and
+ * after some time: the kernel may have taken the part aside, to count from 0 again.
  *
  * Writing to one: where TCP has no room for all of an encrypted record, the kernel keeps the rest
  * for later and reports the send as complete, and a FIN that follows may overtake that rest. So

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../lib/ktls_support.h"
@@ -327,6 +328,69 @@ TEST_F_TIMEOUT(pump, record_of_another_version_is_named, 60)
 TEST_F_TIMEOUT(pump, record_that_is_too_long_is_named, 60)
 {
 	expect_bad_record(self, (const uint8_t[]){23, 3, 3, 255, 255});
+}
+
+/* ---- Parts of records ------------------------------------------------------------------------ */
+
+#define WATCHED_NS 400000000 /* of which who waits uses little */
+
+static uint64_t used_ns(pid_t pid)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	ASSERT_EQ(0, clock_getcpuclockid(pid, &clock));
+	ASSERT_EQ(0, clock_gettime(clock, &used));
+	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+static void expect_waiting(FIXTURE_DATA(pump) * self)
+{
+	const struct timespec a_while = {.tv_nsec = WATCHED_NS};
+	uint64_t before;
+
+	nanosleep(&a_while, NULL);
+	before = used_ns(self->child);
+	nanosleep(&a_while, NULL);
+	EXPECT_GT(WATCHED_NS / 4, used_ns(self->child) - before);
+}
+
+/* One record of ours, in two pieces. */
+static void send_in_two(FIXTURE_DATA(pump) * self, const char *text, int len, int first)
+{
+	BIO *records = BIO_new(BIO_s_mem()), *socket = SSL_get_wbio(self->ssl);
+	char record[256], got[64];
+	int fd = SSL_get_fd(self->ssl), all;
+
+	ASSERT_TRUE(records && BIO_up_ref(socket));
+	SSL_set0_wbio(self->ssl, records);
+	ASSERT_EQ(len, SSL_write(self->ssl, text, len));
+	all = BIO_read(records, record, sizeof record);
+	ASSERT_LT(first, all);
+	ASSERT_EQ(first, write(fd, record, (size_t)first));
+	expect_waiting(self);
+	ASSERT_EQ(all - first, write(fd, record + first, (size_t)(all - first)));
+	ASSERT_TRUE(read_whole(self->output, (uint8_t *)got, (size_t)len));
+	EXPECT_EQ(0, memcmp(text, got, (size_t)len));
+	SSL_set0_wbio(self->ssl, socket);
+}
+
+/* After our end poll tells of them, before Linux 6.5 always. */
+TEST_F_TIMEOUT(pump, part_of_a_record_is_waited_for, 60)
+{
+	struct said said;
+	uint8_t byte;
+
+	start(self);
+	send_in_two(self, "before our end", 14, 10);
+	close(self->input);
+	EXPECT_EQ(0, SSL_read(self->ssl, &byte, 1));
+	send_in_two(self, "after it", 8, 3);
+	send_in_two(self, "with a short rest", 17, 5 + 17);
+	send_in_two(self, "x", 1, 1);
+	SSL_shutdown(self->ssl);
+	await_end(self, &said);
+	EXPECT_EQ(0, said.err);
 }
 
 TEST_HARNESS_MAIN

@@ -12,8 +12,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@
 #define WARNINGS_MAX   4  /* in a row */
 #define INTERNAL_ERROR 80 /* RFC 8446 §6 */
 #define FATAL	       2
+#define PART_MS	       100 /* until a part of a record is looked at again */
 
 enum up { UP_OPEN, UP_ENDING, UP_DONE };
 
@@ -38,6 +41,7 @@ struct pump {
 	bool end_is_said; /* it is in the TLS engine's output */
 	bool down_open;	  /* until the server's close_notify was read */
 	unsigned int warnings;
+	int least_readable; /* bytes, from which on poll tells of the socket's */
 	size_t send_max;
 	size_t up_len, up_off, down_len, down_off;
 	uint8_t up_data[BUFFER], down_data[BUFFER];
@@ -287,22 +291,49 @@ static int truncated(struct pump *pump)
 		    "truncated: it ended without close_notify, so this may not be all");
 }
 
+static void set_least_readable(struct pump *pump, int bytes)
+{
+	if (bytes != pump->least_readable)
+		(void)!setsockopt(pump->dial->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+	pump->least_readable = bytes;
+}
+
+/*
+ * There was no whole record. Poll may tell of a part of one again and again (ktrust/ktls.h), so it
+ * is told what there was, to wait for more. Of records without content that were taken nothing is
+ * left: one has left its label.
+ */
+static void await_more(struct pump *pump, int unread, const void *control)
+{
+	bool took_empty = ((const struct cmsghdr *)control)->cmsg_len;
+
+	set_least_readable(pump, took_empty ? 1 : unread + 1);
+}
+
 static int receive_offloaded(struct pump *pump)
 {
-	_Alignas(struct cmsghdr) uint8_t control[KT_KTLS_CONTROL_LEN];
+	_Alignas(struct cmsghdr) uint8_t control[KT_KTLS_CONTROL_LEN] = {0};
+	int unread = 0;
 	struct iovec iov = {pump->down_data, BUFFER};
 	struct msghdr msg = {.msg_iov = &iov,
 			     .msg_iovlen = 1,
 			     .msg_control = control,
 			     .msg_controllen = sizeof control};
-	ssize_t n = recvmsg(pump->dial->fd, &msg, 0);
+	ssize_t n;
 
+	(void)!ioctl(pump->dial->fd, SIOCINQ, &unread);
+	n = recvmsg(pump->dial->fd, &msg, 0);
+	if (n < 0 && errno == EAGAIN) {
+		await_more(pump, unread, control);
+		return 0;
+	}
+	set_least_readable(pump, 1);
 	/* The kernel waits for a key, and we saw no KeyUpdate. */
 	if (n < 0 && errno == EKEYEXPIRED)
 		return end_of_keys(pump, "key_update: the kernel waits for the server's next key "
 					 "(try --ktls off)");
 	if (n < 0)
-		return errno == EAGAIN ? 0 : broken(pump, errno);
+		return broken(pump, errno);
 	if (!n && !msg.msg_controllen)
 		return truncated(pump);
 	return take_record(pump, kt_ktls_record_type(&msg), (size_t)n);
@@ -422,10 +453,28 @@ static size_t send_max(int fd)
 	return (size_t)size / SEND_SHARE;
 }
 
+/*
+ * Of a part of a record the kernel may take what there is aside, and not look at the rest before it
+ * is as much as it was told to wait for: so it is asked now and then.
+ */
+static int wait_and_act(struct pump *pump, struct pollfd fds[static FDS])
+{
+	int ready = poll(fds, FDS, pump->least_readable > 1 ? PART_MS : -1);
+
+	if (ready < 0)
+		return errno == EINTR ? 0 : fail(pump, errno, strerror(errno));
+	if (!ready)
+		set_least_readable(pump, 1);
+	return act(pump, fds);
+}
+
 int kt_dial_pump(struct kt_dial *dial, struct kt_error *error)
 {
-	struct pump pump = {
-		.dial = dial, .error = error, .down_open = true, .send_max = send_max(dial->fd)};
+	struct pump pump = {.dial = dial,
+			    .error = error,
+			    .down_open = true,
+			    .least_readable = 1,
+			    .send_max = send_max(dial->fd)};
 	bool told = false;
 	int err = dial->tls ? decrypt(&pump) : 0;
 
@@ -438,10 +487,7 @@ int kt_dial_pump(struct kt_dial *dial, struct kt_error *error)
 			told = true;
 		}
 		choose(&pump, fds);
-		if (poll(fds, FDS, -1) >= 0)
-			err = act(&pump, fds);
-		else if (errno != EINTR)
-			err = fail(&pump, errno, strerror(errno));
+		err = wait_and_act(&pump, fds);
 	}
 	explicit_bzero(&pump, sizeof pump);
 	return err;

@@ -89,7 +89,6 @@ static int open_socket(const struct kt_address *address)
 		return -errno;
 	err = is_unix(address) ? 0 : set_up_tcp(fd);
 	if (err) {
-
 		close(fd);
 		return err;
 	}

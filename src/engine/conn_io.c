@@ -117,9 +117,9 @@ bool kt_client_took_empty(const struct kt_conn *conn)
 }
 
 /*
- * After our FIN poll tells of a part of a record, too (net/tls/tls_main.c: tls_sk_poll), and would
- * tell of it again and again. So it is told what there is, to wait for more; what has come
- * meanwhile it might never tell of, so that read does not wait.
+ * After our FIN, and before Linux 6.5 always, poll tells of a part of a record, too
+ * (net/tls/tls_main.c: tls_sk_poll), and would tell of it again and again. So it is told what there
+ * is, to wait for more; what has come meanwhile it might never tell of, so that read does not wait.
  */
 void kt_client_recv_again(struct kt_conn *conn)
 {
