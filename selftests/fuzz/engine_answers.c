@@ -220,7 +220,7 @@ static void undo(struct io_uring_sqe *sqe, uint8_t flags)
  */
 static void doom(struct io_uring_sqe *sqe, enum kt_op op, uint64_t conn)
 {
-	if (sqe->opcode == IORING_OP_POLL_ADD) {
+	if (op == KT_OP_CLIENT_RECV && sqe->opcode == IORING_OP_POLL_ADD) {
 		undo(sqe, sqe->flags);
 		return;
 	}

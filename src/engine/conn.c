@@ -291,6 +291,11 @@ void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint32_t fla
 	if (res == -ENOBUFS && (op == KT_OP_CLIENT_RECV || op == KT_OP_BACKEND_RECV) &&
 	    starve(conn, op))
 		return;
+	if (op == KT_OP_CLIENT_POLL) {
+		kt_client_told(conn, flags & IORING_CQE_F_MORE);
+		kt_conn_settle(conn);
+		return;
+	}
 	take_block(conn, op, flags);
 	count_copied(conn->worker, op, res);
 	conn->busy &= (uint16_t) ~(1u << op);

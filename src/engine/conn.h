@@ -71,6 +71,7 @@ enum kt_op {
 	KT_OP_BACKEND_CANCEL,
 	KT_OP_HANDOFF,
 	KT_OP_HANDOFF_CANCEL,
+	KT_OP_CLIENT_POLL, /* of several shots */
 	KT_OP_ACCEPT, /* from here on the pointer is no connection's */
 	KT_OP_ACCEPT_CANCEL,
 	KT_OP_WAKE,
@@ -80,7 +81,7 @@ enum kt_op {
 
 #define KT_OPS_CLIENT                                                                              \
 	(1u << KT_OP_CLIENT_RECV | 1u << KT_OP_CLIENT_SEND | 1u << KT_OP_CLIENT_CANCEL |           \
-	 1u << KT_OP_CLIENT_CONNECT)
+	 1u << KT_OP_CLIENT_CONNECT | 1u << KT_OP_CLIENT_POLL)
 #define KT_OPS_BACKEND                                                                             \
 	(1u << KT_OP_BACKEND_CONNECT | 1u << KT_OP_BACKEND_RECV | 1u << KT_OP_BACKEND_SEND |       \
 	 1u << KT_OP_BACKEND_CANCEL)
@@ -191,8 +192,8 @@ struct kt_conn {
 	uint8_t alert_due;     /* CLOSING: description of the fatal alert to send; 0: none */
 	uint8_t warnings;      /* warning alerts since the last data */
 	uint8_t empty_reads;   /* reads that took empty records, and had nothing else */
-	bool awaits;	       /* the read of a record that was begun last waits for it by poll */
-	bool parted;	       /* … which tells of no less than the next byte of a record */
+	bool told;	       /* since a read of a record was begun, poll told of something new */
+	bool dozes;	       /* such a read is pending until it does, and nowhere but here */
 	int tls_status;	       /* what the last input of the handshake gave */
 	const char *reason;    /* static storage: how it ended, once decided */
 	struct kt_tls *tls;    /* NULL in PROXY and REACH, and once the records are the kernel's */
@@ -295,6 +296,8 @@ bool kt_client_gave_nothing(const struct kt_conn *conn, int res);
 bool kt_client_took_empty(const struct kt_conn *conn);
 /* … and so it is begun anew. */
 void kt_client_recv_again(struct kt_conn *conn);
+/* KT_OP_CLIENT_POLL has told of something; more: it may again. */
+void kt_client_told(struct kt_conn *conn, bool more);
 
 /* FIN, and no empty record. */
 bool kt_client_is_eof(const struct kt_conn *conn, int res);

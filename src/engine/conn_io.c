@@ -10,11 +10,9 @@
  * (sk_stream_is_writeable), and no longer than a quarter of it: then nothing stays behind.
  */
 #include <errno.h>
-#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <ktrust/ktls.h>
@@ -67,17 +65,32 @@ static void await_record(struct kt_conn *conn)
 }
 
 /*
+ * After our FIN, and before Linux 6.5 always, such a poll tells of a part of a record, too
+ * (net/tls/tls_main.c: tls_sk_poll), and would again and again. One of several shots tells of what
+ * is new, and that the socket says of whole records alone (tls_strp.c: tls_rx_msg_ready).
+ */
+static void watch(struct kt_conn *conn)
+{
+	io_uring_prep_poll_multishot(begin(conn, KT_OP_CLIENT_POLL), conn->fd, POLLIN | POLLRDHUP);
+}
+
+static bool is_watched(const struct kt_conn *conn)
+{
+	return kt_conn_busy(conn, 1u << KT_OP_CLIENT_POLL);
+}
+
+/*
  * The read itself does not wait. Records without content (RFC 8446 §5.4) the kernel takes, to go on
  * to the next. Where there is none yet io_uring would wait and ask again, at the 128th time in a
  * thread of the kernel (io-wq), of which there are few.
  */
-static void begin_record(struct kt_conn *conn, bool awaits)
+void kt_client_recv_record(struct kt_conn *conn)
 {
 	struct io_uring_sqe *sqe;
 
 	kt_flow_drop(conn->worker, &conn->up);
-	conn->awaits = awaits;
-	if (awaits)
+	conn->told = false;
+	if (!is_watched(conn))
 		await_record(conn);
 	sqe = begin(conn, KT_OP_CLIENT_RECV);
 	memset(conn->recv_control, 0, sizeof conn->recv_control);
@@ -92,20 +105,6 @@ static void begin_record(struct kt_conn *conn, bool awaits)
 	select_block(sqe);
 }
 
-/* Bytes, from which on poll tells of them. */
-static void set_least_readable(struct kt_conn *conn, int bytes)
-{
-	(void)!setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
-	conn->parted = bytes > 1;
-}
-
-void kt_client_recv_record(struct kt_conn *conn)
-{
-	if (conn->parted)
-		set_least_readable(conn, 1);
-	begin_record(conn, true);
-}
-
 bool kt_client_gave_nothing(const struct kt_conn *conn, int res)
 {
 	return conn->ktls && res == -EAGAIN;
@@ -116,23 +115,34 @@ bool kt_client_took_empty(const struct kt_conn *conn)
 	return ((const struct cmsghdr *)conn->recv_control)->cmsg_len;
 }
 
-/*
- * After our FIN, and before Linux 6.5 always, poll tells of a part of a record, too
- * (net/tls/tls_main.c: tls_sk_poll), and would tell of it again and again. So it is told what there
- * is, to wait for more; what has come meanwhile it might never tell of, so that read does not wait.
- */
 void kt_client_recv_again(struct kt_conn *conn)
 {
-	int unread = 0;
-
-	if (kt_client_took_empty(conn)) {
-		kt_client_recv_record(conn);
-	} else if (conn->awaits && !ioctl(conn->fd, SIOCINQ, &unread) && unread > 0) {
-		set_least_readable(conn, unread + 1);
-		begin_record(conn, false);
-	} else {
-		begin_record(conn, true);
+	if (is_watched(conn) && !conn->told) {
+		conn->dozes = true;
+		conn->busy |= 1u << KT_OP_CLIENT_RECV;
+		return;
 	}
+	if (!is_watched(conn) && !kt_client_took_empty(conn))
+		watch(conn);
+	kt_client_recv_record(conn);
+}
+
+static void stop_dozing(struct kt_conn *conn)
+{
+	if (conn->dozes)
+		conn->busy &= (uint16_t) ~(1u << KT_OP_CLIENT_RECV);
+	conn->dozes = false;
+}
+
+void kt_client_told(struct kt_conn *conn, bool more)
+{
+	if (!more)
+		conn->busy &= (uint16_t) ~(1u << KT_OP_CLIENT_POLL);
+	conn->told = true;
+	if (!conn->dozes)
+		return;
+	stop_dozing(conn);
+	kt_client_recv_record(conn);
 }
 
 bool kt_client_is_eof(const struct kt_conn *conn, int res)
@@ -160,7 +170,7 @@ void kt_conn_feed(struct kt_conn *conn)
 	if (!(starved & 1u << KT_OP_CLIENT_RECV))
 		return;
 	if (conn->ktls)
-		begin_record(conn, conn->awaits);
+		kt_client_recv_record(conn);
 	else
 		kt_client_recv(conn, conn->recv_max);
 }
@@ -304,12 +314,13 @@ static void cancel(struct kt_conn *conn, int fd, enum kt_op op, unsigned int ops
 	if (!kt_conn_busy(conn, ops) || kt_conn_busy(conn, 1u << op))
 		return;
 	sqe = begin(conn, op);
-	/* ALL: a socket may have one operation pending in each direction. */
+	/* ALL: a socket may have one operation pending in each direction, and a poll. */
 	io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
 }
 
 void kt_client_cancel(struct kt_conn *conn)
 {
+	stop_dozing(conn);
 	cancel(conn, conn->fd, KT_OP_CLIENT_CANCEL, KT_OPS_CLIENT);
 }
 
