@@ -242,6 +242,26 @@ TEST_F(threads, unix_socket_whose_queue_stays_full_is_named)
 	close(listening);
 }
 
+/* Urgent data there is, too (CONFIG_AF_UNIX_OOB), one byte of it at a time. */
+TEST_F(threads, urgent_data_of_a_unix_socket_is_data)
+{
+	char byte;
+	int backend;
+
+	start(self, (struct rig_options){.ktls = variant->ktls, .unix_backend = true});
+	backend = meet(self);
+	for (int i = 0; i < 8; i++) {
+		char sent = (char)('a' + i);
+
+		if (send(backend, &sent, 1, MSG_OOB) < 0)
+			SKIP(break, "this kernel has no urgent data on Unix sockets");
+		peer_read_all(&self->peer, &byte, 1);
+		EXPECT_EQ(sent, byte);
+	}
+	EXPECT_EQ(0, kernel_threads());
+	close(backend);
+}
+
 /* Its socket goes while somebody waits for it; and so may who waits. */
 TEST_F(threads, unix_socket_that_goes_is_waited_for_no_more)
 {

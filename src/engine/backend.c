@@ -63,20 +63,20 @@ void kt_backend_answered(struct kt_backend_rest *rest)
 
 /* ---- Connecting ------------------------------------------------------------------------------ */
 
-/* Urgent data stays in the stream (listen.c). */
-static int set_up_tcp(int fd)
-{
-	const int on = 1;
-
-	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) ||
-	    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on))
-		return -errno;
-	return 0;
-}
-
 static bool is_unix(const struct kt_address *address)
 {
 	return address->addr.ss_family == AF_UNIX;
+}
+
+/* Urgent data stays in the stream (listen.c): Unix sockets have it, too (CONFIG_AF_UNIX_OOB). */
+static int set_up(int fd, const struct kt_address *address)
+{
+	const int on = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on) ||
+	    (!is_unix(address) && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on)))
+		return -errno;
+	return 0;
 }
 
 static int open_socket(const struct kt_address *address)
@@ -87,7 +87,7 @@ static int open_socket(const struct kt_address *address)
 
 	if (fd < 0)
 		return -errno;
-	err = is_unix(address) ? 0 : set_up_tcp(fd);
+	err = set_up(fd, address);
 	if (err) {
 		close(fd);
 		return err;
