@@ -128,6 +128,25 @@ TEST_F(relay, part_of_a_record_is_waited_for_after_our_end)
 	expect_parts_to_be_waited_for(self);
 }
 
+/* The kernel stops at what is no record, and poll tells of it again and again in a full buffer. */
+TEST_F(relay, what_is_no_record_is_no_work_until_the_client_has_gone)
+{
+	static const char garbage[1 << 18] = "this is not a record at all";
+	unsigned int before;
+
+	if (variant->ktls == KT_KTLS_OFF)
+		return;
+	while (send(self->peer.fd, garbage, sizeof garbage, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		;
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_EQ(-ECONNRESET, recv_end(self->backend));
+	usleep(20000);
+	before = turns(self);
+	usleep(200000);
+	EXPECT_GT(40, turns(self) - before);
+	EXPECT_EQ(0, rig_stats(&self->rig).ended);
+}
+
 /* RFC 8446 §5.1, §5.4: no other type may be empty. */
 static void expect_refusal_of_empty(FIXTURE_DATA(relay) * self, uint8_t type)
 {

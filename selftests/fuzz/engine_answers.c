@@ -2,9 +2,11 @@
 #include "engine_stage.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "../../src/engine/door.h"
@@ -140,14 +142,15 @@ static uint32_t readable(void)
 	return len < KT_BLOCK_LEN ? len : KT_BLOCK_LEN;
 }
 
-/* An empty data record was taken. If one of another type is there already, that ends the read. */
-static int took_nothing(void)
+/*
+ * An empty data record was taken. One of another type behind it ends the read; here all do, for
+ * whoever heard EAGAIN is told of what is new alone.
+ */
+static int took_nothing(const struct kt_conn *conn)
 {
-	size_t next = watched.record_first;
+	int unread = 0;
 
-	if (next < watched.record_count && watched.records[next].type != KT_RECORD_DATA)
-		return 0;
-	return -EAGAIN;
+	return !ioctl(conn->fd, SIOCINQ, &unread) && unread ? 0 : -EAGAIN;
 }
 
 /* So many bytes were read; how many the record had, or what the kernel says of them. */
@@ -181,7 +184,7 @@ static int read_records(struct kt_conn *conn, int res)
 		return -EBADMSG;
 	if (!empty)
 		return res;
-	return type == KT_RECORD_DATA ? took_nothing() : 0;
+	return type == KT_RECORD_DATA ? took_nothing(conn) : 0;
 }
 
 /* ---- Operations ------------------------------------------------------------------------------ */
@@ -206,28 +209,18 @@ static void shorten(uint32_t *len, enum kt_op op)
 	*len = answers.shorter[op].len;
 }
 
-static void undo(struct io_uring_sqe *sqe, uint8_t flags)
+/* It fails as told, and nothing of it happens. */
+static void doom(struct io_uring_sqe *sqe, enum kt_op op, uint64_t conn)
 {
 	uint64_t user_data = sqe->user_data;
 
-	io_uring_prep_nop(sqe);
-	sqe->flags = flags;
-	sqe->ioprio = 0;
-	sqe->user_data = user_data;
-}
-
-/* It fails as told, and nothing of it happens; nor does what a read waits for before (conn_io.c).
- */
-static void doom(struct io_uring_sqe *sqe, enum kt_op op, uint64_t conn)
-{
-	if (op == KT_OP_CLIENT_RECV && sqe->opcode == IORING_OP_POLL_ADD) {
-		undo(sqe, sqe->flags);
-		return;
-	}
 	doomed[op].error = answers.errors[op];
 	doomed[op].conn = conn;
 	answers.errors[op] = 0;
-	undo(sqe, 0);
+	io_uring_prep_nop(sqe);
+	sqe->flags = 0;
+	sqe->ioprio = 0;
+	sqe->user_data = user_data;
 }
 
 /* An operation before the kernel sees it. */

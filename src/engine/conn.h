@@ -71,7 +71,7 @@ enum kt_op {
 	KT_OP_BACKEND_CANCEL,
 	KT_OP_HANDOFF,
 	KT_OP_HANDOFF_CANCEL,
-	KT_OP_CLIENT_POLL, /* of several shots */
+	KT_OP_CLIENT_POLL, /* of an offloaded socket, from its first read on */
 	KT_OP_ACCEPT, /* from here on the pointer is no connection's */
 	KT_OP_ACCEPT_CANCEL,
 	KT_OP_WAKE,
@@ -192,8 +192,8 @@ struct kt_conn {
 	uint8_t alert_due;     /* CLOSING: description of the fatal alert to send; 0: none */
 	uint8_t warnings;      /* warning alerts since the last data */
 	uint8_t empty_reads;   /* reads that took empty records, and had nothing else */
-	bool told;	       /* since a read of a record was begun, poll told of something new */
-	bool dozes;	       /* such a read is pending until it does, and nowhere but here */
+	bool told;	       /* poll told of something since a read of a record was begun … */
+	bool dozes;	       /* … which found none, and is pending here alone until it does */
 	int tls_status;	       /* what the last input of the handshake gave */
 	const char *reason;    /* static storage: how it ended, once decided */
 	struct kt_tls *tls;    /* NULL in PROXY and REACH, and once the records are the kernel's */

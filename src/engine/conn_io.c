@@ -53,21 +53,9 @@ void kt_client_recv(struct kt_conn *conn, size_t max)
 }
 
 /*
- * Until there is a whole record. Of these two operations one completes: poll, if it fails or is
- * cancelled, which takes the read with it; else the read (IOSQE_CQE_SKIP_SUCCESS).
- */
-static void await_record(struct kt_conn *conn)
-{
-	struct io_uring_sqe *sqe = begin(conn, KT_OP_CLIENT_RECV);
-
-	io_uring_prep_poll_add(sqe, conn->fd, POLLIN | POLLRDHUP);
-	sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
-}
-
-/*
- * After our FIN, and before Linux 6.5 always, such a poll tells of a part of a record, too
- * (net/tls/tls_main.c: tls_sk_poll), and would again and again. One of several shots tells of what
- * is new, and that the socket says of whole records alone (tls_strp.c: tls_rx_msg_ready).
+ * Poll of several shots tells of what is new, once. One of a single shot would tell of a part of a
+ * record, too, again and again, after our FIN, and before Linux 6.5 always (net/tls/tls_main.c:
+ * tls_sk_poll).
  */
 static void watch(struct kt_conn *conn)
 {
@@ -80,9 +68,9 @@ static bool is_watched(const struct kt_conn *conn)
 }
 
 /*
- * The read itself does not wait. Records without content (RFC 8446 §5.4) the kernel takes, to go on
- * to the next. Where there is none yet io_uring would wait and ask again, at the 128th time in a
- * thread of the kernel (io-wq), of which there are few.
+ * It does not wait. Records without content (RFC 8446 §5.4) the kernel takes, to go on to the next.
+ * Where there is none yet io_uring would wait and ask again, at the 128th time in a thread of the
+ * kernel (io-wq), of which there are few.
  */
 void kt_client_recv_record(struct kt_conn *conn)
 {
@@ -91,7 +79,7 @@ void kt_client_recv_record(struct kt_conn *conn)
 	kt_flow_drop(conn->worker, &conn->up);
 	conn->told = false;
 	if (!is_watched(conn))
-		await_record(conn);
+		watch(conn);
 	sqe = begin(conn, KT_OP_CLIENT_RECV);
 	memset(conn->recv_control, 0, sizeof conn->recv_control);
 	conn->recv_iov = (struct iovec){.iov_len = KT_BLOCK_LEN};
@@ -122,8 +110,6 @@ void kt_client_recv_again(struct kt_conn *conn)
 		conn->busy |= 1u << KT_OP_CLIENT_RECV;
 		return;
 	}
-	if (!is_watched(conn) && !kt_client_took_empty(conn))
-		watch(conn);
 	kt_client_recv_record(conn);
 }
 
@@ -139,10 +125,12 @@ void kt_client_told(struct kt_conn *conn, bool more)
 	if (!more)
 		conn->busy &= (uint16_t) ~(1u << KT_OP_CLIENT_POLL);
 	conn->told = true;
-	if (!conn->dozes)
-		return;
-	stop_dozing(conn);
-	kt_client_recv_record(conn);
+	if (conn->dozes) {
+		stop_dozing(conn);
+		kt_client_recv_record(conn);
+	} else if (more && conn->state == KT_CONN_DYING) {
+		kt_client_cancel(conn); /* the last time it could not be */
+	}
 }
 
 bool kt_client_is_eof(const struct kt_conn *conn, int res)
