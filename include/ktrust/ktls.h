@@ -27,9 +27,10 @@
  * then, and EIO with a type in the control buffer that another record is to be asked for.
  *
  * Polling one: after shutdown(SHUT_WR), and before Linux 6.5 always, poll tells of a part of a
- * record too, again and again, of which reading says EAGAIN. With SO_RCVLOWAT set to more than
- * ioctl(SIOCINQ) says is there it waits for more; set it to 1 again once a record was read, and
- * after some time: the kernel may have taken the part aside, to count from 0 again.
+ * record too, again and again, of which reading says EAGAIN. An edge-triggered wait (EPOLLET;
+ * io_uring's multishot poll) tells of it once: read until EAGAIN then. With SO_RCVLOWAT set to more
+ * than ioctl(SIOCINQ) says is there poll(2) waits for more; set it to 1 again once a record was
+ * read, and after some time: the kernel may have taken the part aside, to count from 0 again.
  *
  * Writing to one: where TCP has no room for all of an encrypted record, the kernel keeps the rest
  * for later and reports the send as complete, and a FIN that follows may overtake that rest. So

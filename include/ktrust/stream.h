@@ -12,7 +12,7 @@
  * Blocking and non-blocking sockets both: what would block is -EAGAIN, as with recv and send, and
  * poll, select and epoll work on the socket as on any other. But after kt_shutdown, and before
  * Linux 6.5 always, they tell of a part of a record too, again and again, of which kt_recv says
- * -EAGAIN: a peer that leaves it at that keeps a loop awake (<ktrust/ktls.h> has a way).
+ * -EAGAIN: a peer that leaves it at that keeps a loop awake, but with EPOLLET (<ktrust/ktls.h>).
  *
  * New keys (KeyUpdate, RFC 8446 §4.6.3) take the traffic secrets, which only the handshake's
  * process has: here they end the connection under a name of their own, KT_ERR_KEY_UPDATE. Few

@@ -23,9 +23,9 @@
  * Threads of the kernel (io-wq) that may wait in calls of one worker, which there should be none
  * of: what poll cannot tell when to do, io_uring gives to one after 128 times, and further calls
  * wait until one is free. So no client's read is such a call (conn_io.c, listen.c), nor is the
- * connection to a Unix socket (backend.c). What is left are sends for which the kernel has no
- * memory. The kernel's own limit is the user's number of processes. Before Linux 6.4 it is so many
- * for each NUMA node.
+ * connection to a Unix socket (backend.c). What is left are sends: for which the kernel has no
+ * memory, or of which many wait for one receiver (handoff.c). The kernel's own limit is the user's
+ * number of processes. Before Linux 6.4 it is so many for each NUMA node.
  */
 #define KT_RING_THREADS 64
 
