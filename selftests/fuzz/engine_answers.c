@@ -223,7 +223,7 @@ static void doom(struct io_uring_sqe *sqe, enum kt_op op, uint64_t conn)
 	sqe->user_data = user_data;
 }
 
-/* An operation before the kernel sees it. */
+/* An operation before the kernel sees it. Cancelling finds what is there, whatever it says. */
 static void shape(struct io_uring_sqe *sqe)
 {
 	enum kt_op op = sqe->user_data & KT_OP_MASK;
@@ -232,7 +232,7 @@ static void shape(struct io_uring_sqe *sqe)
 
 	if (op >= KT_OP_ACCEPT)
 		return;
-	if (answers.errors[op] && !doomed[op].error)
+	if (answers.errors[op] && !doomed[op].error && sqe->opcode != IORING_OP_ASYNC_CANCEL)
 		doom(sqe, op, conn->id);
 	if (sqe->opcode == IORING_OP_SEND || sqe->opcode == IORING_OP_RECV)
 		shorten(&sqe->len, op);

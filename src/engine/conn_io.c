@@ -125,12 +125,10 @@ void kt_client_told(struct kt_conn *conn, bool more)
 	if (!more)
 		conn->busy &= (uint16_t) ~(1u << KT_OP_CLIENT_POLL);
 	conn->told = true;
-	if (conn->dozes) {
-		stop_dozing(conn);
-		kt_client_recv_record(conn);
-	} else if (more && conn->state == KT_CONN_DYING) {
-		kt_client_cancel(conn); /* the last time it could not be */
-	}
+	if (!conn->dozes)
+		return;
+	stop_dozing(conn);
+	kt_client_recv_record(conn);
 }
 
 bool kt_client_is_eof(const struct kt_conn *conn, int res)
