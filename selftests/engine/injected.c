@@ -375,6 +375,18 @@ TEST_F(nothing, parts_of_records_are_no_flood)
 	exchange(&self->setting);
 }
 
+/* The kernel may bring one for nothing (Linux 6.1), and there may be nothing for hours. */
+TEST_F(nothing, part_of_a_record_keeps_no_block)
+{
+	char byte;
+
+	say_nothing(self, &kernel.part_reads, 1);
+	send_all(self->setting.backend, "d", 1);
+	recv_exactly(self->setting.peer.fd, &byte, 1);
+	WAIT_UNTIL(rig_stats(&self->setting.rig).bytes_out == 2);
+	WAIT_UNTIL(!kernel.held);
+}
+
 TEST_F(nothing, empty_records_after_the_end_are_a_flood_as_well)
 {
 	static const uint8_t close_notify[] = {1, 0};

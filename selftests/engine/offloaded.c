@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../src/engine/worker.h"
 #include "stand_in.h"
 
 struct kernel kernel;
@@ -89,6 +90,8 @@ static int read_nothing(struct kt_conn *conn, int res)
 
 void __wrap_kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint32_t flags)
 {
+	const struct kt_worker *worker = conn->worker;
+
 	if (conn->ktls && (conn->tls || conn->out))
 		kernel.kept++;
 	if (kernel.header_err && op == KT_OP_BACKEND_SEND && conn->state == KT_CONN_CONNECT) {
@@ -124,6 +127,7 @@ void __wrap_kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint3
 		kernel.delayed = false;
 		__real_kt_conn_complete(conn, KT_OP_CLIENT_SEND, kernel.delayed_res, 0);
 	}
+	kernel.held = worker->blocks.taken;
 }
 
 /* Not all zeros before. */

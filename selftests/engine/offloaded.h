@@ -27,14 +27,14 @@ struct kernel {
 	/* The installation with this number (from 1) fails; 0: none. */
 	_Atomic unsigned int install_fails;
 	_Atomic int install_err;
-	_Atomic int header_err;	   /* of the first piece of a PROXY header; 0: what it says */
-	_Atomic int type;	   /* of the next record that comes; 0: data */
-	_Atomic bool empty;	   /* what is read of it stands for nothing */
+	_Atomic int header_err; /* of the first piece of a PROXY header; 0: what it says */
+	_Atomic int type;	/* of the next record that comes; 0: data */
+	_Atomic bool empty;	/* what is read of it stands for nothing */
 	_Atomic unsigned int empty_reads; /* so many find empty data records alone, … */
 	_Atomic unsigned int part_reads;  /* … and so many a part of a record */
-	_Atomic int op;		   /* whose next completion … */
-	_Atomic int res;	   /* … says this; 0: what it says */
-	_Atomic unsigned int used; /* how often that was so */
+	_Atomic int op;			  /* whose next completion … */
+	_Atomic int res;		  /* … says this; 0: what it says */
+	_Atomic unsigned int used;	  /* how often that was so */
 	/* A read of a target that is cancelled finds no block instead. */
 	_Atomic bool starved;
 	/* Our KeyUpdate is sent, but the engine learns of it after the next thing that it learns.
@@ -46,6 +46,7 @@ struct kernel {
 	struct installed installed[INSTALLS_MAX];
 	_Atomic unsigned int wiped; /* secrets of whole connections */
 	_Atomic unsigned int kept;  /* completions that found anything left of the handshake */
+	_Atomic unsigned int held;  /* blocks, after the last completion */
 };
 
 /* + makes a plain value of a counter, which clang wants for EXPECT. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "stand_in.h"
 
+#include <errno.h>
 #include <linux/tls.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ uint32_t stand_in_flags(struct kt_conn *conn, int res, uint32_t flags)
 {
 	uint16_t number = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
 
-	if (res > 0 || !(flags & IORING_CQE_F_BUFFER))
+	if (res > 0 || res == -EAGAIN || !(flags & IORING_CQE_F_BUFFER))
 		return flags;
 	kt_blocks_take(&conn->worker->blocks, number, conn, conn->worker->now_ns);
 	kt_blocks_give(&conn->worker->blocks, number);

@@ -16,7 +16,8 @@ void stand_in_support(bool rekey, struct kt_ktls_support *ret_support);
 
 /*
  * The flags of a completion that now says this: a read that gives nothing brings no block, which
- * the kernel keeps for the next one.
+ * the kernel keeps for the next one. Where there was nothing to read, it brings one all the same,
+ * as with Linux 6.1.
  */
 uint32_t stand_in_flags(struct kt_conn *conn, int res, uint32_t flags);
 

@@ -247,8 +247,11 @@ static struct kt_flow *flow_of(struct kt_conn *conn, enum kt_op op)
 	return op == KT_OP_CLIENT_RECV ? &conn->up : &conn->down;
 }
 
-/* The block that a read brought its bytes in, if it brought any. */
-static void take_block(struct kt_conn *conn, enum kt_op op, uint32_t flags)
+/*
+ * The block that a read brought its bytes in, if it brought any. One that found nothing may bring
+ * a block all the same (Linux 6.1), which must not be kept until there is something.
+ */
+static void take_block(struct kt_conn *conn, enum kt_op op, int res, uint32_t flags)
 {
 	struct kt_flow *flow = flow_of(conn, op);
 
@@ -256,6 +259,8 @@ static void take_block(struct kt_conn *conn, enum kt_op op, uint32_t flags)
 		return;
 	flow->block = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
 	flow->buf = kt_blocks_take(&conn->worker->blocks, flow->block, conn, conn->worker->now_ns);
+	if (res < 0)
+		kt_flow_drop(conn->worker, flow);
 }
 
 /* Of a target that had its time (target.c), or a backend, nothing is wanted any more. */
@@ -296,7 +301,7 @@ void kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint32_t fla
 		kt_conn_settle(conn);
 		return;
 	}
-	take_block(conn, op, flags);
+	take_block(conn, op, res, flags);
 	count_copied(conn->worker, op, res);
 	conn->busy &= (uint16_t) ~(1u << op);
 	release_backend(conn);

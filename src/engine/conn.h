@@ -294,7 +294,7 @@ void kt_client_recv_record(struct kt_conn *conn);
 /* It gave nothing: it took empty records, or had none that is whole. */
 bool kt_client_gave_nothing(const struct kt_conn *conn, int res);
 bool kt_client_took_empty(const struct kt_conn *conn);
-/* … and so it is begun anew. */
+/* … and so it is begun anew: at once, or when poll tells of something. */
 void kt_client_recv_again(struct kt_conn *conn);
 /* KT_OP_CLIENT_POLL has told of something; more: it may again. */
 void kt_client_told(struct kt_conn *conn, bool more);
