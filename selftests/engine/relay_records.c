@@ -147,6 +147,29 @@ TEST_F(relay, what_is_no_record_is_no_work_until_the_client_has_gone)
 	EXPECT_EQ(0, rig_stats(&self->rig).ended);
 }
 
+/* So many wakes at once that they are not counted any more (io_uring/poll.c: IO_POLL_REF_BIAS). */
+TEST_F(relay, many_small_records_at_once_and_one_alone)
+{
+	static uint8_t records[1000 * 32], text[1000];
+	struct kt_traffic traffic;
+	size_t len = 0;
+
+	keys_of_client(&self->peer.client, &traffic);
+	for (int round = 0; round < 3; round++) {
+		len = 0;
+		for (size_t i = 0; i < sizeof text; i++)
+			len += record_seal(&traffic, &traffic.rx, KT_RECORD_DATA, "x", 1,
+					   records + len);
+		send_all(self->peer.fd, records, len);
+		recv_exactly(self->backend, text, sizeof text);
+		usleep(20000);
+		len = record_seal(&traffic, &traffic.rx, KT_RECORD_DATA, "y", 1, records);
+		send_all(self->peer.fd, records, len);
+		recv_exactly(self->backend, text, 1);
+		EXPECT_EQ('y', text[0]);
+	}
+}
+
 /* RFC 8446 §5.1, §5.4: no other type may be empty. */
 static void expect_refusal_of_empty(FIXTURE_DATA(relay) * self, uint8_t type)
 {
