@@ -397,6 +397,27 @@ TEST_F(nothing, empty_records_after_the_end_are_a_flood_as_well)
 	rig_await_ends(&self->setting.rig, "empty_record_flood", 1);
 }
 
+/* ---- Ends ------------------------------------------------------------------------------------ */
+
+TEST(clean_end_searches_no_operations)
+{
+	static const uint8_t close_notify[] = {1, 0};
+	struct setting setting;
+	uint8_t alert[2];
+
+	open_setting(&setting, &(struct rig_options){.ktls = KT_KTLS_REQUIRE}, KT_TLS_1_3);
+	client_says(&setting, KT_RECORD_ALERT, close_notify, sizeof close_notify);
+	EXPECT_EQ(0, recv_end(setting.backend));
+	shutdown(setting.backend, SHUT_WR);
+	recv_exactly(setting.peer.fd, alert, sizeof alert);
+	EXPECT_EQ(0, recv_end(setting.peer.fd));
+	close(setting.peer.fd);
+	setting.peer.fd = -1;
+	rig_await_ends(&setting.rig, "closed", 1);
+	EXPECT_EQ(0, +kernel.searches);
+	close_setting(&setting);
+}
+
 /* ---- Origins --------------------------------------------------------------------------------- */
 
 /* Cancelled reads may find no block before they learn of it: nobody waits for one then. */

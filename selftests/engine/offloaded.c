@@ -94,6 +94,9 @@ void __wrap_kt_conn_complete(struct kt_conn *conn, enum kt_op op, int res, uint3
 
 	if (conn->ktls && (conn->tls || conn->out))
 		kernel.kept++;
+	/* Whoever names one operation hears no number (io_uring_prep_cancel(3)). */
+	if (op == KT_OP_CLIENT_CANCEL && res > 0)
+		kernel.searches++;
 	if (kernel.header_err && op == KT_OP_BACKEND_SEND && conn->state == KT_CONN_CONNECT) {
 		res = kernel.header_err;
 		kernel.header_err = 0;

@@ -44,9 +44,10 @@ struct kernel {
 	int delayed_res;
 	_Atomic unsigned int installs;
 	struct installed installed[INSTALLS_MAX];
-	_Atomic unsigned int wiped; /* secrets of whole connections */
-	_Atomic unsigned int kept;  /* completions that found anything left of the handshake */
-	_Atomic unsigned int held;  /* blocks, after the last completion */
+	_Atomic unsigned int wiped;    /* secrets of whole connections */
+	_Atomic unsigned int kept;     /* completions that found anything left of the handshake */
+	_Atomic unsigned int searches; /* for what is to be cancelled, among all operations */
+	_Atomic unsigned int held;     /* blocks, after the last completion */
 };
 
 /* + makes a plain value of a counter, which clang wants for EXPECT. */

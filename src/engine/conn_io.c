@@ -292,16 +292,25 @@ void kt_backend_send(struct kt_conn *conn)
 			   conn->up.len - conn->up.off, MSG_NOSIGNAL);
 }
 
+/*
+ * To find a socket's operations the kernel goes through all that are pending in the ring, to find
+ * one by its user_data through a few. A connection that ends by itself has the poll left alone.
+ */
 static void cancel(struct kt_conn *conn, int fd, enum kt_op op, unsigned int ops)
 {
 	struct io_uring_sqe *sqe;
+	bool poll_alone;
 
 	forget_starved(conn, ops);
 	if (!kt_conn_busy(conn, ops) || kt_conn_busy(conn, 1u << op))
 		return;
+	poll_alone = (conn->busy & ops) == 1u << KT_OP_CLIENT_POLL;
 	sqe = begin(conn, op);
 	/* ALL: a socket may have one operation pending in each direction, and a poll. */
-	io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
+	if (poll_alone)
+		io_uring_prep_cancel64(sqe, kt_op_data(conn, KT_OP_CLIENT_POLL), 0);
+	else
+		io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
 }
 
 void kt_client_cancel(struct kt_conn *conn)
