@@ -72,7 +72,7 @@ enum kt_op {
 	KT_OP_HANDOFF,
 	KT_OP_HANDOFF_CANCEL,
 	KT_OP_CLIENT_POLL, /* of an offloaded socket, from its first read on */
-	KT_OP_ACCEPT, /* from here on the pointer is no connection's */
+	KT_OP_ACCEPT,	   /* from here on the pointer is no connection's */
 	KT_OP_ACCEPT_CANCEL,
 	KT_OP_WAKE,
 };
