@@ -262,17 +262,23 @@ TEST_F(threads, urgent_data_of_a_unix_socket_is_data)
 	close(backend);
 }
 
+/* One that was let in waits for room in this queue, which there is none in. */
+static void start_waiting(FIXTURE_DATA(threads) * self, enum kt_ktls_mode ktls,
+			  struct kt_address *backend)
+{
+	start(self, (struct rig_options){.ktls = ktls, .backends = backend, .backend_count = 1});
+	ASSERT_EQ(1, peer_handshake(&self->peer));
+	rig_await_outcomes(&self->rig, "accepted", 1);
+	usleep(20000);
+}
+
 /* Its socket goes while somebody waits for it; and so may who waits. */
 TEST_F(threads, unix_socket_that_goes_is_waited_for_no_more)
 {
 	struct kt_address address;
 	int listening = full_queue(&address), queued = queue_one(&address);
 
-	start(self, (struct rig_options){
-			    .ktls = variant->ktls, .backends = &address, .backend_count = 1});
-	ASSERT_EQ(1, peer_handshake(&self->peer));
-	rig_await_outcomes(&self->rig, "accepted", 1);
-	usleep(20000);
+	start_waiting(self, variant->ktls, &address);
 	close(listening);
 	rig_await_ends(&self->rig, "backend_unreachable", 1);
 	close(queued);
@@ -283,11 +289,7 @@ TEST_F(threads, who_waits_for_a_unix_socket_can_be_drained)
 	struct kt_address address;
 	int listening = full_queue(&address), queued = queue_one(&address);
 
-	start(self, (struct rig_options){
-			    .ktls = variant->ktls, .backends = &address, .backend_count = 1});
-	ASSERT_EQ(1, peer_handshake(&self->peer));
-	rig_await_outcomes(&self->rig, "accepted", 1);
-	usleep(20000);
+	start_waiting(self, variant->ktls, &address);
 	EXPECT_EQ(1, kt_engine_drain(self->rig.engine, 0));
 	rig_await_ends(&self->rig, "drained", 1);
 	close(queued);
