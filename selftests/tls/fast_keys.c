@@ -223,6 +223,31 @@ TEST(tables_are_made_for_those_that_come_often_and_are_bounded)
 	EVP_PKEY_free(c);
 }
 
+#define MANY 100
+
+/*
+ * Of so many, some have a place in common, by chance: were there one for each, at 1024 places, some
+ * five, and none with a chance of 1 in 130.
+ */
+TEST(keys_do_not_stand_in_each_others_way)
+{
+	EVP_PKEY *keys[MANY];
+	uint64_t made;
+
+	ASSERT_EQ(0, kt_fast_keys_start(MANY));
+	made = fast_keys().made;
+	for (int i = 0; i < MANY; i++)
+		keys[i] = make_key("P-256");
+	while (fast_keys().made < made + MANY) /* bounded by the harness */
+		for (int i = 0; i < MANY; i++)
+			come_by(keys[i]);
+	for (int i = 0; i < MANY; i++)
+		EXPECT_TRUE(come_by(keys[i]));
+	kt_fast_keys_stop();
+	for (int i = 0; i < MANY; i++)
+		EVP_PKEY_free(keys[i]);
+}
+
 /* ---- CertificateVerify ----------------------------------------------------------------------- */
 
 #define SIGNED_LEN 130

@@ -550,6 +550,25 @@ TEST_F(name, is_the_first_san_or_the_common_name)
 	SSL_CTX_free(context);
 }
 
+/* They are refused; who they are is told by what else they say. */
+TEST(names_that_cannot_be_read_are_not_told)
+{
+	static const struct pki_options cards[] = {
+		{.cn = "client.test",
+		 .raw = {"2.5.29.17=30078205612e74657374"}}, /* a byte too many */
+		{.cn = "client.test", .raw = {"2.5.29.17=3000"}},
+		{.cn = "client.test",
+		 .raw = {"2.5.29.17=30088206612e74657374", "2.5.29.17=30088206622e74657374"}},
+	};
+	struct lab lab;
+
+	lab_init(&lab, &(struct lab_options){.client_auth = KT_CLIENT_AUTH_REQUIRE});
+	for (size_t i = 0; i < sizeof cards / sizeof cards[0]; i++)
+		expect_verdict(&lab, pki_make(lab.pki, lab.ca, &cards[i]), KT_TLS_1_3,
+			       KT_MALFORMED);
+	lab_fini(&lab);
+}
+
 TEST(long_name_is_cut)
 {
 	struct pki_options options = {.eku = "clientAuth", .cn = "x"};

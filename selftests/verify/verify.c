@@ -11,6 +11,7 @@
 
 #include "../../src/verify/library.h"
 #include "../../src/verify/x509.h"
+#include "../../src/verify/x509_der.h"
 
 /* ---- Snapshots ------------------------------------------------------------------------------- */
 
@@ -297,6 +298,9 @@ TEST_F(verifier, a_key_that_is_not_the_one_in_the_bytes_is_malformed)
 					       &self->verdict));
 	EXPECT_EQ(0, self->verdict.depth);
 	EXPECT_EQ(1, self->verdict.pool_version);
+	/* Bytes that are kept are not compared again. */
+	EXPECT_FALSE(kt_x509_keep_der(leaf));
+	EXPECT_NULL(kt_x509_kept_der(leaf).data);
 	X509_free(leaf);
 }
 

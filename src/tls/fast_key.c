@@ -22,7 +22,9 @@ struct kt_fast_key {
 	EC_GROUP *curve;     /* P-256 */
 	EC_GROUP *multiples; /* the same with the key as its generator, and tables of it */
 	const BIGNUM *order; /* curve's */
-	unsigned int refs;   /* atomic */
+	BIGNUM *order_less_2;
+	BN_MONT_CTX *modulus; /* order, for Montgomery's multiplication */
+	unsigned int refs;    /* atomic */
 };
 
 /* The numbers of one check: FIPS 186-5 §6.4.2 has the names. */
@@ -54,6 +56,17 @@ static bool read_point(const EVP_PKEY *pkey, const EC_GROUP *curve, EC_POINT *po
 	       !EC_POINT_is_at_infinity(curve, point);
 }
 
+static bool prepare_inverse(struct kt_fast_key *key)
+{
+	BN_CTX *numbers = BN_CTX_new();
+	bool ready = numbers && key->order_less_2 && key->modulus &&
+		     BN_sub_word(key->order_less_2, 2) == 1 &&
+		     BN_MONT_CTX_set(key->modulus, key->order, numbers) == 1;
+
+	BN_CTX_free(numbers);
+	return ready;
+}
+
 static bool make_tables(struct kt_fast_key *key, const EVP_PKEY *pkey)
 {
 	EC_POINT *point = EC_POINT_new(key->curve);
@@ -77,7 +90,9 @@ struct kt_fast_key *kt_fast_key_new(const EVP_PKEY *pkey)
 	key->curve = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	key->multiples = key->curve ? EC_GROUP_dup(key->curve) : NULL;
 	key->order = key->curve ? EC_GROUP_get0_order(key->curve) : NULL;
-	if (key->multiples && make_tables(key, pkey))
+	key->order_less_2 = key->order ? BN_dup(key->order) : NULL;
+	key->modulus = BN_MONT_CTX_new();
+	if (key->multiples && prepare_inverse(key) && make_tables(key, pkey))
 		return key;
 	ERR_clear_error();
 	kt_fast_key_free(key);
@@ -94,6 +109,8 @@ void kt_fast_key_free(struct kt_fast_key *key)
 {
 	if (!key || __atomic_sub_fetch(&key->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	BN_MONT_CTX_free(key->modulus);
+	BN_free(key->order_less_2);
 	EC_GROUP_free(key->multiples);
 	EC_GROUP_free(key->curve);
 	free(key);
@@ -133,12 +150,22 @@ static bool is_in_range(const BIGNUM *number, const BIGNUM *order)
 	return !BN_is_zero(number) && !BN_is_negative(number) && BN_cmp(number, order) < 0;
 }
 
+/*
+ * w = 1 / s modulo the order, which is a prime: s^(order - 2), by Fermat's little theorem. Every
+ * number here is public. BN_mod_inverse(3), Euclid's way, takes half as long again for so few bits.
+ */
+static bool invert(struct check *check, const struct kt_fast_key *key)
+{
+	return BN_mod_exp_mont(check->w, check->s, key->order_less_2, key->order, check->numbers,
+			       key->modulus);
+}
+
 /* u = e / s, v = r / s modulo the order; the point u * generator + v * key has r as its x. */
 static bool is_right(struct check *check, const struct kt_fast_key *key)
 {
 	BN_CTX *numbers = check->numbers;
 
-	return BN_mod_inverse(check->w, check->s, key->order, numbers) &&
+	return invert(check, key) &&
 	       BN_mod_mul(check->u, check->e, check->w, key->order, numbers) &&
 	       BN_mod_mul(check->v, check->r, check->w, key->order, numbers) &&
 	       EC_POINT_mul(key->curve, check->by_generator, check->u, NULL, NULL, numbers) &&

@@ -8,14 +8,15 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#define PLACES	   1024 /* keys that are counted; a power of two */
-#define PLACE_BITS 10
+#define SET_BITS 7
+#define WAYS	 8 /* places of a set: more keys that come together than that hardly meet in one */
+#define PLACES	 ((1 << SET_BITS) * WAYS) /* keys that are counted */
 
 /* A key that was asked for. It is referred to by `pkey` alone until there are tables: then it
  * stays. */
 struct place {
 	EVP_PKEY *pkey;		 /* NULL: the place is empty */
-	uint32_t count;		 /* of signatures; falls when another key comes to this place */
+	uint32_t count;		 /* of signatures; falls when another key finds no place */
 	bool used;		 /* since somebody last was waiting for tables */
 	struct kt_fast_key *key; /* NULL: no tables */
 };
@@ -43,10 +44,35 @@ static struct {
 	uint64_t made, checks; /* atomic */
 } all = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static struct place *place_of(const EVP_PKEY *pkey)
+/* The first of the WAYS places that a key may have. */
+static struct place *set_of(const EVP_PKEY *pkey)
 {
 	/* Fibonacci hashing: what allocations have in common are their low bits. */
-	return &all.places[((uint64_t)(uintptr_t)pkey * 0x9e3779b97f4a7c15u) >> (64 - PLACE_BITS)];
+	uint64_t hash = (uint64_t)(uintptr_t)pkey * 0x9e3779b97f4a7c15u;
+
+	return &all.places[(hash >> (64 - SET_BITS)) * WAYS];
+}
+
+/* NULL: it has none. */
+static struct place *place_of(const EVP_PKEY *pkey)
+{
+	struct place *set = set_of(pkey);
+
+	for (size_t way = 0; way < WAYS; way++)
+		if (set[way].pkey == pkey)
+			return &set[way];
+	return NULL;
+}
+
+/* For a key that has none: the emptiest. NULL: all have tables. */
+static struct place *weakest_of(const EVP_PKEY *pkey)
+{
+	struct place *set = set_of(pkey), *weakest = NULL;
+
+	for (size_t way = 0; way < WAYS; way++)
+		if (!set[way].key && (!weakest || set[way].count < weakest->count))
+			weakest = &set[way];
+	return weakest;
 }
 
 static void empty(struct place *place)
@@ -108,8 +134,8 @@ static void settle(void)
 {
 	struct place *place = place_of(all.job.pkey);
 
-	if (place->pkey != all.job.pkey || !all.job.key) {
-		if (place->pkey == all.job.pkey)
+	if (!place || !all.job.key) {
+		if (place)
 			place->count = 0; /* counted anew before it is tried again */
 		drop_job();
 		return;
@@ -192,8 +218,9 @@ static void want(struct place *place)
 /* With the lock held. */
 static void count(struct place *place, EVP_PKEY *pkey)
 {
-	if (place->pkey != pkey) {
-		if (place->key || (place->count && --place->count))
+	if (!place) {
+		place = weakest_of(pkey);
+		if (!place || (place->count && --place->count))
 			return;
 		*place = (struct place){.pkey = pkey};
 	}
@@ -206,14 +233,15 @@ static void count(struct place *place, EVP_PKEY *pkey)
 struct kt_fast_key *kt_fast_keys_get(EVP_PKEY *pkey)
 {
 	struct kt_fast_key *key = NULL;
-	struct place *place = place_of(pkey);
+	struct place *place;
 
 	if (!__atomic_load_n(&all.most, __ATOMIC_RELAXED))
 		return NULL;
 	pthread_mutex_lock(&all.lock);
 	if (job_state() == MADE)
 		settle();
-	if (place->pkey == pkey && place->key) {
+	place = place_of(pkey);
+	if (place && place->key) {
 		place->used = true;
 		key = kt_fast_key_ref(place->key);
 	} else {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <string.h>
-
 #include <openssl/x509v3.h>
 
+#include "../pool/der.h"
+#include "../verify/general_name.h"
 #include "../verify/x509.h"
 #include "connection.h"
 
@@ -18,26 +18,29 @@ static void copy_printable(const uint8_t *text, size_t len, char *buf, size_t si
 	buf[n] = '\0';
 }
 
-static const ASN1_STRING *san_text(const GENERAL_NAMES *names)
-{
-	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-
-		if (name->type == GEN_URI || name->type == GEN_DNS || name->type == GEN_EMAIL)
-			return name->d.ia5;
-	}
-	return NULL;
-}
-
+/* Of one subjectAltName, and no more (RFC 5280 §4.2), the first name that is a text. */
 static bool copy_san(const X509 *leaf, char *buf, size_t size)
 {
-	GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
-	const ASN1_STRING *text = names ? san_text(names) : NULL;
+	int at = X509_get_ext_by_NID(leaf, NID_subject_alt_name, -1);
+	const ASN1_OCTET_STRING *value;
+	struct kt_der_view in;
+	struct kt_der_item names;
+	struct kt_general_name name;
 
-	if (text)
-		copy_printable(ASN1_STRING_get0_data(text), ASN1_STRING_length(text), buf, size);
-	GENERAL_NAMES_free(names);
-	return text != NULL;
+	if (at < 0 || X509_get_ext_by_NID(leaf, NID_subject_alt_name, at) >= 0)
+		return false;
+	value = X509_EXTENSION_get_data(X509_get_ext(leaf, at));
+	in = (struct kt_der_view){ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value)};
+	if (!kt_der_expect(&in, KT_DER_SEQUENCE, &names) || in.len)
+		return false;
+	while (kt_general_name_read(&names.content, &name)) {
+		if (name.type == KT_GENERAL_URI || name.type == KT_GENERAL_DNS ||
+		    name.type == KT_GENERAL_EMAIL) {
+			copy_printable(name.content.data, name.content.len, buf, size);
+			return true;
+		}
+	}
+	return false;
 }
 
 void kt_peer_common_name(const X509 *leaf, char *buf, size_t size)

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "x509.h"
 
-#include <string.h>
-
 #include <openssl/err.h>
 
-#include "../pool/scan.h"
 #include "rule.h"
 #include "x509_der.h"
 
@@ -62,24 +59,6 @@ static void free_all(struct sent *sent)
 		OPENSSL_free(sent->encoded[i]);
 }
 
-/* Is the key we read the one that libssl decoded? */
-static bool is_same_key(const struct kt_der *der, const X509 *leaf)
-{
-	struct kt_scan scan;
-	uint8_t *spki = NULL;
-	int len;
-	bool same;
-
-	/* What cannot be read is refused as that, by kt_verify. */
-	if (kt_scan_certificate(der->data, der->len, &scan))
-		return true;
-	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &spki);
-	same = len > 0 && (size_t)len == scan.spki.len &&
-	       !memcmp(spki, scan.spki.data, (size_t)len);
-	OPENSSL_free(spki);
-	return same;
-}
-
 static enum kt_verdict_code refuse(enum kt_rule_id rule, int depth,
 				   const struct kt_snapshot *snapshot,
 				   struct kt_verdict *ret_verdict)
@@ -112,7 +91,7 @@ enum kt_verdict_code kt_verify_x509(struct kt_verifier *verifier,
 		return refuse(KT_RULE_TOO_MANY_CERTIFICATES, -1, snapshot, ret_verdict);
 	if (!add_all(&sent, leaf, untrusted)) {
 		code = refuse(KT_RULE_INTERNAL, -1, snapshot, ret_verdict);
-	} else if (!is_same_key(&sent.ders[0], leaf)) {
+	} else if (sent.encoded[0] && !kt_x509_is_key_of(leaf, &sent.ders[0])) {
 		code = refuse(KT_RULE_MALFORMED, 0, snapshot, ret_verdict);
 	} else {
 		chain.count = sent.count;

@@ -5,7 +5,8 @@
  *
  * Ours reads the bytes, libssl goes on with what it decoded: the key that CertificateVerify is
  * checked with is libssl's. So the two readings are compared, byte by byte: a leaf whose
- * SubjectPublicKeyInfo, or whole, is not what libssl holds is refused as malformed.
+ * SubjectPublicKeyInfo, or whole, is not what libssl holds is refused as malformed. (Where the
+ * bytes are kept with the certificate, x509_der.h, that was done once, before.)
  *
  * Threads, caches, what is checked: as kt_verify.
  */

@@ -2,6 +2,9 @@
 #include "x509_der.h"
 
 #include <pthread.h>
+#include <string.h>
+
+#include "../pool/scan.h"
 
 #define NO_INDEX (-1)
 
@@ -32,6 +35,22 @@ static struct kt_der *find_der(const X509 *x509)
 	return index == NO_INDEX ? NULL : X509_get_ex_data(x509, index);
 }
 
+bool kt_x509_is_key_of(const X509 *x509, const struct kt_der *der)
+{
+	struct kt_scan scan;
+	uint8_t *spki = NULL;
+	int len;
+	bool same;
+
+	if (kt_scan_certificate(der->data, der->len, &scan))
+		return true;
+	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &spki);
+	same = len > 0 && (size_t)len == scan.spki.len &&
+	       !memcmp(spki, scan.spki.data, (size_t)len);
+	OPENSSL_free(spki);
+	return same;
+}
+
 bool kt_x509_keep_der(X509 *x509)
 {
 	struct kt_der *kept;
@@ -47,7 +66,7 @@ bool kt_x509_keep_der(X509 *x509)
 		return false;
 	at = (uint8_t *)(kept + 1);
 	*kept = (struct kt_der){.data = at, .len = (size_t)len};
-	if (i2d_X509(x509, &at) == len &&
+	if (i2d_X509(x509, &at) == len && kt_x509_is_key_of(x509, kept) &&
 	    X509_set_ex_data(x509, __atomic_load_n(&index_of_der, __ATOMIC_RELAXED), kept))
 		return true;
 	OPENSSL_free(kept);

@@ -14,8 +14,15 @@
 #include <openssl/x509.h>
 
 /*
- * From now on it is not to be changed. False: it cannot be encoded, or there is no memory; nothing
- * is kept. The same where it is kept already.
+ * Is the key that we read in these bytes the one that libcrypto decoded? True too where we can read
+ * none: whoever verifies them refuses them for that.
+ */
+bool kt_x509_is_key_of(const X509 *x509, const struct kt_der *der);
+
+/*
+ * From now on it is not to be changed. False: it cannot be encoded, or not to bytes with its key in
+ * them (kt_x509_is_key_of), or there is no memory; nothing is kept. The same where it is kept
+ * already.
  */
 bool kt_x509_keep_der(X509 *x509);
 
