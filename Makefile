@@ -239,7 +239,7 @@ TEST_LIBS_engine/watchdog := $(TEST_LIBS_engine/injected) $(call wrap,io_uring_s
 	getsockopt setsockopt pthread_create)
 TEST_LIBS_engine/blocks := $(call wrap,kt_blocks_grow)
 TEST_LIBS_tls/injected := $(call wrap,SSL_CTX_set_verify SSL_CTX_set_cert_verify_callback)
-TEST_LIBS_tls/fast_keys := $(call wrap,pthread_mutex_lock)
+TEST_LIBS_tls/fast_keys := $(call wrap,pthread_mutex_lock sched_setscheduler)
 TEST_LIBS_handoff/socket := $(call wrap,kt_ktls_state)
 TEST_LIBS_ktls/state_injected := $(call wrap,getsockopt socket send recv __recv_chk)
 OBJ_trace_test = $(call obj,$(SRC_trace) selftests/trace/support.c)
