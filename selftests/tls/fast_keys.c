@@ -6,6 +6,7 @@
  */
 #include "lab.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -14,7 +15,9 @@
 #include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/obj_mac.h>
 #include <openssl/rand.h>
+#include <openssl/x509.h>
 
 #include "../../src/tls/decoded.h"
 #include "../../src/tls/fast_keys.h"
@@ -126,6 +129,92 @@ TEST(tables_find_nothing_right_beyond_the_order)
 	EVP_PKEY_free(pkey);
 }
 
+/* Of a point. As a peer's is, it is decoded from DER. */
+static EVP_PKEY *key_of(const EC_GROUP *curve, const EC_POINT *point)
+{
+	static const uint8_t head[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+				       0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+				       0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+	uint8_t spki[sizeof head + 65];
+	const uint8_t *at = spki;
+
+	memcpy(spki, head, sizeof head);
+	ASSERT_EQ(65, EC_POINT_point2oct(curve, point, POINT_CONVERSION_UNCOMPRESSED,
+					 spki + sizeof head, 65, NULL));
+	return d2i_PUBKEY(NULL, &at, sizeof spki);
+}
+
+/* The key for which r, s, of a point whose x is that, are right with a sum of zeros. */
+static EVP_PKEY *key_for(const EC_GROUP *curve, const BIGNUM *x, const BIGNUM *r, const BIGNUM *s)
+{
+	const BIGNUM *order = EC_GROUP_get0_order(curve);
+	EC_POINT *point = EC_POINT_new(curve);
+	BN_CTX *numbers = BN_CTX_new();
+	EVP_PKEY *pkey = NULL;
+	BIGNUM *factor = BN_new();
+
+	if (EC_POINT_set_compressed_coordinates(curve, point, x, 0, numbers) == 1) {
+		ASSERT_NE(NULL, BN_mod_inverse(factor, r, order, numbers));
+		ASSERT_EQ(1, BN_mod_mul(factor, factor, s, order, numbers));
+		ASSERT_EQ(1, EC_POINT_mul(curve, point, NULL, point, factor, numbers));
+		pkey = key_of(curve, point);
+		ASSERT_NE(NULL, pkey);
+	}
+	EC_POINT_free(point);
+	BN_CTX_free(numbers);
+	BN_free(factor);
+	return pkey;
+}
+
+static bool are_right(EVP_PKEY *pkey, const BIGNUM *r, const BIGNUM *s)
+{
+	const uint8_t sum[KT_FAST_KEY_SUM_LEN] = {0};
+	struct kt_fast_key *key = kt_fast_key_new(pkey);
+	ECDSA_SIG *parts = ECDSA_SIG_new();
+	uint8_t *der = NULL;
+	bool right;
+	int len;
+
+	ASSERT_EQ(1, ECDSA_SIG_set0(parts, BN_dup(r), BN_dup(s)));
+	len = i2d_ECDSA_SIG(parts, &der);
+	ASSERT_GT(len, 0);
+	right = kt_fast_key_verify(key, der, (size_t)len, sum);
+	EXPECT_EQ(libcrypto_verifies(pkey, sum, der, (size_t)len), right);
+	OPENSSL_free(der);
+	ECDSA_SIG_free(parts);
+	kt_fast_key_free(key);
+	return right;
+}
+
+/* A point's x may be the order and more: r is what is left. One signature in 2^130 is such. */
+TEST(tables_find_right_where_x_is_beyond_the_order)
+{
+	EC_GROUP *curve = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+	const BIGNUM *order = EC_GROUP_get0_order(curve);
+	BIGNUM *x = BN_dup(order), *r = BN_new(), *s = BN_dup(order);
+	int found = 0;
+
+	for (int beyond = 1; beyond < 20; beyond++) {
+		EVP_PKEY *pkey;
+
+		BN_add_word(x, 1);
+		BN_add_word(r, 1);
+		BN_sub_word(s, 1);
+		pkey = key_for(curve, x, r, s);
+		if (!pkey)
+			continue; /* it is no point's */
+		EXPECT_TRUE(are_right(pkey, r, s));
+		EXPECT_FALSE(are_right(pkey, x, s));
+		found++;
+		EVP_PKEY_free(pkey);
+	}
+	EXPECT_LT(3, found);
+	BN_free(x);
+	BN_free(r);
+	BN_free(s);
+	EC_GROUP_free(curve);
+}
+
 TEST(other_keys_have_no_tables)
 {
 	EVP_PKEY *keys[] = {make_key("P-384"), EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"),
@@ -180,17 +269,18 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
 	return __real_pthread_mutex_lock(lock);
 }
 
-static _Atomic int policy; /* what the thread that makes tables asked for */
+static _Atomic int asked_policy; /* of whoever last asked for one */
 
-int __wrap_sched_setscheduler(pid_t pid, int wanted, const struct sched_param *param);
+int __wrap_sched_setscheduler(pid_t pid, int policy, const struct sched_param *param);
 
-/* It gets its processor here nevertheless: other tests may leave none to who runs last. */
-int __wrap_sched_setscheduler(pid_t pid, int wanted, const struct sched_param *param)
+/* Where others keep the processors busy, an idle thread would not be done before a test's limit. */
+int __wrap_sched_setscheduler(pid_t pid, int policy, const struct sched_param *param)
 {
 	(void)pid;
 	(void)param;
-	policy = wanted;
-	return 0;
+	asked_policy = policy;
+	errno = EPERM;
+	return -1;
 }
 
 /* Who makes them may be without a processor for long, and handshakes must not wait with it. */
@@ -200,11 +290,12 @@ TEST(tables_are_made_without_a_lock)
 
 	locks.test = pthread_self();
 	locks.others = 0;
+	asked_policy = SCHED_OTHER;
 	ASSERT_EQ(0, kt_fast_keys_start(1));
 	come_until_made(pkey, fast_keys().made + 1);
 	kt_fast_keys_stop();
 	EXPECT_EQ(0, +locks.others);
-	EXPECT_EQ(SCHED_IDLE, +policy);
+	EXPECT_EQ(SCHED_IDLE, +asked_policy);
 	EVP_PKEY_free(pkey);
 }
 
@@ -253,9 +344,11 @@ TEST(keys_do_not_stand_in_each_others_way)
 	made = fast_keys().made;
 	for (int i = 0; i < MANY; i++)
 		keys[i] = make_key("P-256");
-	while (fast_keys().made < made + MANY) /* bounded by the harness */
+	while (fast_keys().made < made + MANY) { /* bounded by the harness */
 		for (int i = 0; i < MANY; i++)
 			come_by(keys[i]);
+		sched_yield();
+	}
 	for (int i = 0; i < MANY; i++)
 		EXPECT_TRUE(come_by(keys[i]));
 	kt_fast_keys_stop();
