@@ -4,7 +4,7 @@
  * so that a signature is checked in half the time. The tables are libcrypto's own
  * (EC_GROUP_precompute_mult(3), of a group whose generator is the key), and so is all arithmetic.
  *
- * Making one takes as long as some four hundred checks, and 150 KiB.
+ * Making one takes as long as some six hundred of its checks, and 150 KiB.
  *
  * Threads: any, together; nothing in it changes.
  */
