@@ -23,8 +23,7 @@ struct kt_fast_key {
 	EC_GROUP *multiples; /* the same with the key as its generator, and tables of it */
 	const BIGNUM *order; /* curve's */
 	BIGNUM *order_less_2;
-	BN_MONT_CTX *modulus; /* order, for Montgomery's multiplication */
-	unsigned int refs;    /* atomic */
+	unsigned int refs; /* atomic */
 };
 
 /* The numbers of one check: FIPS 186-5 §6.4.2 has the names. */
@@ -56,17 +55,6 @@ static bool read_point(const EVP_PKEY *pkey, const EC_GROUP *curve, EC_POINT *po
 	       !EC_POINT_is_at_infinity(curve, point);
 }
 
-static bool prepare_inverse(struct kt_fast_key *key)
-{
-	BN_CTX *numbers = BN_CTX_new();
-	bool ready = numbers && key->order_less_2 && key->modulus &&
-		     BN_sub_word(key->order_less_2, 2) == 1 &&
-		     BN_MONT_CTX_set(key->modulus, key->order, numbers) == 1;
-
-	BN_CTX_free(numbers);
-	return ready;
-}
-
 static bool make_tables(struct kt_fast_key *key, const EVP_PKEY *pkey)
 {
 	EC_POINT *point = EC_POINT_new(key->curve);
@@ -91,8 +79,8 @@ struct kt_fast_key *kt_fast_key_new(const EVP_PKEY *pkey)
 	key->multiples = key->curve ? EC_GROUP_dup(key->curve) : NULL;
 	key->order = key->curve ? EC_GROUP_get0_order(key->curve) : NULL;
 	key->order_less_2 = key->order ? BN_dup(key->order) : NULL;
-	key->modulus = BN_MONT_CTX_new();
-	if (key->multiples && prepare_inverse(key) && make_tables(key, pkey))
+	if (key->multiples && key->order_less_2 && BN_sub_word(key->order_less_2, 2) == 1 &&
+	    make_tables(key, pkey))
 		return key;
 	ERR_clear_error();
 	kt_fast_key_free(key);
@@ -109,7 +97,6 @@ void kt_fast_key_free(struct kt_fast_key *key)
 {
 	if (!key || __atomic_sub_fetch(&key->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	BN_MONT_CTX_free(key->modulus);
 	BN_free(key->order_less_2);
 	EC_GROUP_free(key->multiples);
 	EC_GROUP_free(key->curve);
@@ -157,7 +144,7 @@ static bool is_in_range(const BIGNUM *number, const BIGNUM *order)
 static bool invert(struct check *check, const struct kt_fast_key *key)
 {
 	return BN_mod_exp_mont(check->w, check->s, key->order_less_2, key->order, check->numbers,
-			       key->modulus);
+			       EC_GROUP_get_mont_data(key->curve));
 }
 
 /* u = e / s, v = r / s modulo the order; the point u * generator + v * key has r as its x. */

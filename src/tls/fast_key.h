@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A P-256 public key with tables of its multiples, as libcrypto has them of the curve's generator,
- * so that a signature is checked in half the time. The tables are libcrypto's own
- * (EC_GROUP_precompute_mult(3), of a group whose generator is the key), and so is all arithmetic.
+ * so that a signature is checked in half the time, while they are in the processor's cache: a check
+ * reads all of them. The tables are libcrypto's own (EC_GROUP_precompute_mult(3), of a group whose
+ * generator is the key), and so is all arithmetic.
  *
  * Making one takes as long as some six hundred of its checks, and 150 KiB.
  *

@@ -21,8 +21,8 @@ bool kt_x509_is_key_of(const X509 *x509, const struct kt_der *der);
 
 /*
  * From now on it is not to be changed. False: it cannot be encoded, or not to bytes with its key in
- * them (kt_x509_is_key_of), or there is no memory; nothing is kept. The same where it is kept
- * already.
+ * them (kt_x509_is_key_of), or there is no memory; nothing is kept. True, too, where it was kept
+ * before.
  */
 bool kt_x509_keep_der(X509 *x509);
 
